@@ -91,7 +91,7 @@ impl<'a> Order<'a> {
 }
 
 /// Fisher–Yates with SplitMix64 (Steele et al., 2014) seeded by (seed, epoch).
-fn shuffled(items: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
+pub(crate) fn shuffled(items: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
     let mut state = mix(seed ^ mix(epoch.wrapping_add(0x51_7c_c1_b7_27_22_0a_95)));
     let mut order = items.to_vec();
     for i in (1..order.len()).rev() {

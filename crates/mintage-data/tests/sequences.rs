@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use mintage_data::{
     Column, SequenceSet, SourceSpec, Split, TextSource, TextUnit,
     music::{MusicUnit, Note, Score},
-    sequence::{BOUNDARY, Chunking, Modality, NO_TOKEN},
+    sequence::{Augmentation, BOUNDARY, Chunking, Modality, NO_TOKEN},
 };
 
 fn spec(path: &Path) -> SourceSpec {
@@ -74,6 +74,77 @@ fn windows_cover_every_split_and_stay_inside() {
         let classes: Vec<u32> = moved.classes.clone();
         assert_eq!(classes.len(), moved.tokens.len());
         assert!(classes.iter().all(|&class| class < 2));
+    }
+}
+
+/// All windows of the pass of a shuffled training, and the classes of their tokens: from the first document's beginning on.
+fn shuffled_pass(set: &SequenceSet, pass: u64) -> Vec<(Vec<u32>, Option<u32>)> {
+    let (cut, augmentation) = (Chunking::Windows(7), Augmentation { shuffle: true });
+    let (windows, total) = (set.items(Split::Train, cut), set.tokens(Split::Train) as usize);
+    let step = |item: u32| pass * windows.len() as u64 + u64::from(item);
+    let rows = windows.clone().map(|item| set.training_batch(&[item], cut, augmentation, 5, step(item)));
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for row in rows {
+        // Each window begins with the token that the one before ends with.
+        assert!(places.pop().is_none_or(|(token, _)| token == row.tokens[0]));
+        places.extend(row.tokens.into_iter().zip(row.classes));
+    }
+    places.truncate(total);
+    let first = places.iter().position(|&(token, _)| token == BOUNDARY).unwrap();
+    places.rotate_left(first);
+    let documents = places.chunk_by(|_, &(next, _)| next != BOUNDARY);
+    let classes_agree = |places: &[(u32, u32)]| places.iter().all(|place| place.1 == places[0].1);
+    let document = |places: &[(u32, u32)]| {
+        assert!(classes_agree(places));
+        (places.iter().map(|place| place.0).collect(), Some(places[0].1))
+    };
+    documents.map(document).collect()
+}
+
+#[test]
+fn shuffled_passes_have_every_document_in_another_order() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    let train = set.splits().train.iter();
+    let in_order: Vec<_> = train.map(|&document| (set.document(document), set.class(document))).collect();
+    let passes: Vec<_> = (0..2).map(|pass| shuffled_pass(&set, pass)).collect();
+    assert_eq!(passes[1], shuffled_pass(&set, 1));
+    assert!(passes[0] != passes[1] && !passes.contains(&in_order));
+    let sorted = |mut documents: Vec<(Vec<u32>, Option<u32>)>| {
+        documents.sort_unstable();
+        documents
+    };
+    for pass in passes {
+        assert_eq!(sorted(pass), sorted(in_order.clone()));
+    }
+}
+
+#[test]
+fn a_shuffled_window_longer_than_all_documents_has_each_once() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    let cut = Chunking::Windows(100_000);
+    let batch = set.training_batch(&[0, 0], cut, Augmentation { shuffle: true }, 5, 3);
+    for row in batch.tokens.chunks(100_001) {
+        let mut tokens: Vec<u32> = row.iter().copied().take_while(|&token| token != NO_TOKEN).collect();
+        let mut stream = set.stream(Split::Train);
+        tokens.sort_unstable();
+        stream.sort_unstable();
+        assert_eq!(tokens, stream);
+    }
+}
+
+#[test]
+fn training_without_augmentation_is_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    for cut in [Chunking::Windows(7), Chunking::Segments(24)] {
+        let items: Vec<u32> = set.items(Split::Train, cut).take(9).collect();
+        let batch = set.training_batch(&items, cut, Augmentation::default(), 5, 9);
+        assert_eq!(batch, set.batch(&items, cut, Some(5 ^ 9u64.rotate_left(32))));
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use mintage_data::{
     AudioFormat, AudioSet, DataKind, Detected, Error, ImageSet, ImageTransform, RowEncoder, SourceSpec,
     Split, Splits, TableSet, VideoFormat, VideoSet, detect,
-    sequence::{Chunking, Modality, SequenceSet, Tokenizer},
+    sequence::{Augmentation, Chunking, Modality, SequenceSet, Tokenizer},
     table::schema::{ColumnSchema, IdFormat, Kind},
 };
 
@@ -210,6 +210,26 @@ impl AnyData {
             }
             Self::Audio(set) => Ok(Batch::Audio(set.batch(indices, seed))),
             Self::Video(set) => Ok(Batch::Video(set.batch(indices, seed))),
+        }
+    }
+
+    /// The items of a step of training, which `augmentation` changes from pass to pass.
+    ///
+    /// # Errors
+    /// The items cannot be read, such as a file that has gone since the source was opened.
+    pub fn training_batch(
+        &self,
+        indices: &[u32],
+        cut: Option<Chunking>,
+        augmentation: Augmentation,
+        seed: u64,
+        step: u64,
+    ) -> Result<Batch, Error> {
+        match (self, cut) {
+            (Self::Sequence(set), Some(cut)) => {
+                Ok(Batch::Sequence(set.training_batch(indices, cut, augmentation, seed, step)))
+            }
+            _ => self.batch(indices, cut, Some(seed ^ step.rotate_left(32))),
         }
     }
 

@@ -118,10 +118,10 @@ pub fn train(
     on(Event::Plan(plan));
     data.notes().iter().for_each(|note| on(Event::Warning { message: note.clone() }));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
-    let (read, cut) = (data.clone(), config.chunking());
+    let (read, cut, augmentation) = (data.clone(), config.chunking(), config.augmentation());
     let items = data.items(Split::Train, cut);
     let loader = Loader::new(items, config.batch(), seed, state.step, move |indices, step| {
-        read.batch(indices, cut, Some(seed ^ step.rotate_left(32)))
+        read.training_batch(indices, cut, augmentation, seed, step)
     });
     let stages = model.stages();
     let start = (control.clock)().saturating_sub(Duration::from_secs_f64(state.train_secs));

@@ -82,6 +82,14 @@ impl Chunking {
     }
 }
 
+/// What is changed in documents from pass to pass over them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Augmentation {
+    /// Whether documents follow each other in another order in every pass, and are cut into windows at other places. Without
+    /// it windows begin anywhere too, but what comes before a document is the same for ever. Segments know no order.
+    pub shuffle: bool,
+}
+
 /// `n` rows of `time + 1` tokens: all but the last go in, all but the first are to come out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SequenceBatch {

@@ -1,5 +1,7 @@
 //! Texts or tunes, opened to learn from: read, split by whole documents, encoded, stored.
 
+mod passes;
+
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -9,6 +11,7 @@ use std::{
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use self::passes::Pass;
 use super::{
     BOUNDARY, Chunking, Modality, NO_TOKEN, SequenceBatch, SequenceInfo, TokenStore, Tokenizer, store::Writer,
 };
@@ -106,6 +109,8 @@ pub struct SequenceSet {
     skips: Vec<String>,
     resolved: SourceSpec,
     segments: Mutex<HashMap<usize, Arc<Segments>>>,
+    /// The latest pass with documents in an order of its own.
+    pass: Mutex<Option<Arc<Pass>>>,
 }
 
 /// Where segments lie: the first token of each behind its document's or its predecessor's last one, and its end.
@@ -220,8 +225,8 @@ impl SequenceSet {
         let (notes, skips) = (source.notes().to_vec(), source.skips().to_vec());
         let resolved = source.resolved(spec);
         let splits = Splits { train, valid, holdout };
-        let segments = Mutex::default();
-        Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments })
+        let (segments, pass) = (Mutex::default(), Mutex::default());
+        Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments, pass })
     }
 
     pub fn codec(&self) -> &Tokenizer {
@@ -243,6 +248,7 @@ impl SequenceSet {
         self.splits.train_on_valid();
         self.info.train_len = self.splits.train.len();
         self.segments = Mutex::default();
+        self.pass = Mutex::default();
     }
 
     pub fn notes(&self) -> &[String] {
@@ -350,8 +356,7 @@ impl SequenceSet {
         let (n, row) = (items.len(), cut.time() + 1);
         let mut batch = SequenceBatch { tokens: Vec::with_capacity(n * row), n, ..SequenceBatch::default() };
         for (place, &item) in items.iter().enumerate() {
-            let random =
-                seed.map(|seed| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item)));
+            let random = seed.map(|seed| random_of(seed, place, item));
             match cut {
                 Chunking::Windows(time) => self.window(item, time, random, &mut batch),
                 Chunking::Segments(longest) => self.segment(item, longest, &mut batch),
@@ -493,6 +498,11 @@ impl SequenceSet {
         }
         found
     }
+}
+
+/// What chooses the beginning and the pitches of an item at a place of a batch.
+fn random_of(seed: u64, place: usize, item: u32) -> u64 {
+    xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item))
 }
 
 /// Moves a row of music by up to half an octave either way, where it stays within what the codec knows.

@@ -1,7 +1,7 @@
 //! The one list of kinds of data, and what is the same of all of them.
 
 use burn::tensor::Device;
-use mintage_data::sequence::Chunking;
+use mintage_data::sequence::{Augmentation, Chunking};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,11 @@ macro_rules! kinds {
             /// How sequences are cut into the items of a batch; others are whole.
             pub fn chunking(&self) -> Option<Chunking> {
                 match self { $(Self::$kind(config) => config.chunking()),+ }
+            }
+
+            /// What is changed in sequences from pass to pass of training.
+            pub fn augmentation(&self) -> Augmentation {
+                match self { $(Self::$kind(config) => config.augmentation()),+ }
             }
 
             /// Relative rise of the held-out loss over its minimum up to which later weights are still

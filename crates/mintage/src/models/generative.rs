@@ -7,7 +7,7 @@
 use std::{fmt::Debug, ops::RangeInclusive};
 
 use burn::tensor::Device;
-use mintage_data::sequence::Chunking;
+use mintage_data::sequence::{Augmentation, Chunking};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError, part::Part};
 
 use super::{Conditioning, Size};
@@ -69,6 +69,11 @@ pub trait FamilyConfig<K: Kind>: Sized {
     /// How sequences are cut into the items of a batch; others are whole.
     fn chunking(&self) -> Option<Chunking> {
         None
+    }
+
+    /// What is changed in sequences from pass to pass of training; nothing unless the family says so.
+    fn augmentation(&self) -> Augmentation {
+        Augmentation::default()
     }
 
     /// Relative rise of the held-out loss over its minimum up to which later weights are still preferred.
@@ -231,7 +236,7 @@ macro_rules! families {
 
         const _: () = {
             use burn::tensor::Device;
-            use mintage_data::sequence::Chunking;
+            use mintage_data::sequence::{Augmentation, Chunking};
             use mintage_nn::{NotFinite, Rng, part::Part};
             use $crate::{
                 events::Metrics,
@@ -295,6 +300,11 @@ macro_rules! families {
                 /// See [`FamilyConfig::chunking`].
                 pub fn chunking(&self) -> Option<Chunking> {
                     match self { $(Self::$family(config) => config.chunking()),+ }
+                }
+
+                /// See [`FamilyConfig::augmentation`].
+                pub fn augmentation(&self) -> Augmentation {
+                    match self { $(Self::$family(config) => config.augmentation()),+ }
                 }
 
                 /// See [`FamilyConfig::tolerance`].

@@ -13,7 +13,7 @@
 use burn::tensor::Device;
 use mintage_data::{
     SequenceSet,
-    sequence::{NO_TOKEN, SequenceBatch, SequenceInfo},
+    sequence::{Augmentation, Chunking, NO_TOKEN, SequenceBatch, SequenceInfo},
 };
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, Trainable,
@@ -33,7 +33,6 @@ use crate::models::{
 };
 use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
-use mintage_data::sequence::Chunking;
 
 /// Options of an autoregressive model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +51,10 @@ pub struct Config {
     /// Whether it learns segments of at most `context` tokens, each by itself, in place of windows.
     #[serde(default)]
     pub segments: bool,
+    /// Whether documents follow each other in another order in every pass, and are cut into windows at other places; of
+    /// segments nothing changes. Models of before 2026-12-01 keep the order.
+    #[serde(default)]
+    pub shuffle: bool,
     /// Windows or segments per step.
     pub batch: usize,
     /// Peak learning rate, of AdamW and Muon alike; AdamW alone bears about a fifth of the preset.
@@ -97,6 +100,7 @@ impl FamilyConfig<Sequence> for Config {
             hidden: gated_width(width),
             context: context.min(most),
             segments: false,
+            shuffle: tokens_a_weight < MANY_PASSES_BELOW,
             batch,
             lr,
             weight_decay,
@@ -117,6 +121,10 @@ impl FamilyConfig<Sequence> for Config {
             true => Chunking::Segments(self.context),
             false => Chunking::Windows(self.context),
         })
+    }
+
+    fn augmentation(&self) -> Augmentation {
+        Augmentation { shuffle: self.shuffle }
     }
 
     fn activations(&self, info: &SequenceInfo) -> u64 {

@@ -49,7 +49,7 @@ fn configs() -> Vec<SequenceConfig> {
     let preset = |family| {
         let mut small = small.clone();
         let own = match family {
-            Family::Ar => "cautious_decay = false",
+            Family::Ar => "cautious_decay = false\nshuffle = false",
             Family::Vae => "latent = 4\nfree_nats = 0.0\nkl_warmup = 0.0",
             Family::Vqvae => "n_codes = 2\ncodes = 8\nprior_start = 0.5",
             _ => "",
@@ -218,19 +218,23 @@ fn options_of_before_have_no_lookup() {
 }
 
 #[test]
-fn few_tokens_a_weight_decay_more() {
+fn few_tokens_a_weight_decay_more_and_are_shuffled() {
     let preset = |train_tokens| {
         let config = ar::Config::preset(Size::Tiny, &SequenceInfo { train_tokens, ..info() });
-        (config.weight_decay, config.cautious_decay)
+        assert_eq!(config.cautious_decay, config.shuffle);
+        (config.weight_decay, config.shuffle)
     };
     assert_eq!([100_000, 2_000_000, 20_000_000].map(preset), [(0.8, true), (0.4, true), (0.1, false)]);
 }
 
 #[test]
-fn options_of_before_decay_as_a_whole() {
+fn options_of_before_decay_as_a_whole_and_keep_the_order() {
     let mut old = serde_json::to_value(ar::Config::preset(Size::Tiny, &info())).unwrap();
-    assert_eq!(old.as_object_mut().unwrap().remove("cautious_decay"), Some(true.into()));
-    assert!(!serde_json::from_value::<ar::Config>(old).unwrap().cautious_decay);
+    for key in ["cautious_decay", "shuffle"] {
+        assert_eq!(old.as_object_mut().unwrap().remove(key), Some(true.into()), "{key}");
+    }
+    let old: ar::Config = serde_json::from_value(old).unwrap();
+    assert!(!old.cautious_decay && !old.shuffle);
 }
 
 #[test]
