@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use mintage_data::{
     Column, SequenceSet, SourceSpec, Split, TextSource, TextUnit,
     music::{MusicUnit, Note, Score},
-    sequence::{Augmentation, BOUNDARY, Chunking, Modality, NO_TOKEN},
+    sequence::{Augmentation, BOUNDARY, Chunking, Modality, NO_TOKEN, Transpose},
 };
 
 fn spec(path: &Path) -> SourceSpec {
@@ -78,8 +78,8 @@ fn windows_cover_every_split_and_stay_inside() {
 }
 
 /// All windows of the pass of a shuffled training, and the classes of their tokens: from the first document's beginning on.
-fn shuffled_pass(set: &SequenceSet, pass: u64) -> Vec<(Vec<u32>, Option<u32>)> {
-    let (cut, augmentation) = (Chunking::Windows(7), Augmentation { shuffle: true });
+fn shuffled_pass(set: &SequenceSet, transpose: Transpose, pass: u64) -> Vec<(Vec<u32>, Option<u32>)> {
+    let (cut, augmentation) = (Chunking::Windows(7), Augmentation { shuffle: true, transpose });
     let (windows, total) = (set.items(Split::Train, cut), set.tokens(Split::Train) as usize);
     let step = |item: u32| pass * windows.len() as u64 + u64::from(item);
     let rows = windows.clone().map(|item| set.training_batch(&[item], cut, augmentation, 5, step(item)));
@@ -87,7 +87,8 @@ fn shuffled_pass(set: &SequenceSet, pass: u64) -> Vec<(Vec<u32>, Option<u32>)> {
     for row in rows {
         // Each window begins with the token that the one before ends with.
         assert!(places.pop().is_none_or(|(token, _)| token == row.tokens[0]));
-        places.extend(row.tokens.into_iter().zip(row.classes));
+        let classes = if row.classes.is_empty() { vec![NO_TOKEN; row.tokens.len()] } else { row.classes };
+        places.extend(row.tokens.into_iter().zip(classes));
     }
     places.truncate(total);
     let first = places.iter().position(|&(token, _)| token == BOUNDARY).unwrap();
@@ -96,7 +97,8 @@ fn shuffled_pass(set: &SequenceSet, pass: u64) -> Vec<(Vec<u32>, Option<u32>)> {
     let classes_agree = |places: &[(u32, u32)]| places.iter().all(|place| place.1 == places[0].1);
     let document = |places: &[(u32, u32)]| {
         assert!(classes_agree(places));
-        (places.iter().map(|place| place.0).collect(), Some(places[0].1))
+        let class = Some(places[0].1).filter(|&class| class != NO_TOKEN);
+        (places.iter().map(|place| place.0).collect(), class)
     };
     documents.map(document).collect()
 }
@@ -108,8 +110,8 @@ fn shuffled_passes_have_every_document_in_another_order() {
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
     let train = set.splits().train.iter();
     let in_order: Vec<_> = train.map(|&document| (set.document(document), set.class(document))).collect();
-    let passes: Vec<_> = (0..2).map(|pass| shuffled_pass(&set, pass)).collect();
-    assert_eq!(passes[1], shuffled_pass(&set, 1));
+    let passes: Vec<_> = (0..2).map(|pass| shuffled_pass(&set, Transpose::Off, pass)).collect();
+    assert_eq!(passes[1], shuffled_pass(&set, Transpose::Window, 1));
     assert!(passes[0] != passes[1] && !passes.contains(&in_order));
     let sorted = |mut documents: Vec<(Vec<u32>, Option<u32>)>| {
         documents.sort_unstable();
@@ -126,7 +128,8 @@ fn a_shuffled_window_longer_than_all_documents_has_each_once() {
     texts(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
     let cut = Chunking::Windows(100_000);
-    let batch = set.training_batch(&[0, 0], cut, Augmentation { shuffle: true }, 5, 3);
+    let augmentation = Augmentation { shuffle: true, ..Augmentation::default() };
+    let batch = set.training_batch(&[0, 0], cut, augmentation, 5, 3);
     for row in batch.tokens.chunks(100_001) {
         let mut tokens: Vec<u32> = row.iter().copied().take_while(|&token| token != NO_TOKEN).collect();
         let mut stream = set.stream(Split::Train);
@@ -214,17 +217,21 @@ fn one_text_is_cut_into_parts() {
 /// Thirty tunes of 32 quarters.
 fn tunes(dir: &Path) {
     for i in 0..30u32 {
-        let note = |step: u32| Note {
-            start: 12 * step,
-            duration: 12,
-            pitch: 55 + ((7 * step + i) % 13) as u8,
-            velocity: 20,
-            programme: 0,
-            voice: 0,
-        };
-        let score = Score::new((0..32).map(note).collect(), Vec::new(), Vec::new());
-        fs::write(dir.join(format!("{i}.mid")), score.to_midi("")).unwrap();
+        tune(&dir.join(format!("{i}.mid")), 32, |step| 55 + ((7 * step + i) % 13) as u8);
     }
+}
+
+fn tune(path: &Path, quarters: u32, pitch: impl Fn(u32) -> u8) {
+    let note = |step: u32| Note {
+        start: 12 * step,
+        duration: 12,
+        pitch: pitch(step),
+        velocity: 20,
+        programme: 0,
+        voice: 0,
+    };
+    let score = Score::new((0..quarters).map(note).collect(), Vec::new(), Vec::new());
+    fs::write(path, score.to_midi("")).unwrap();
 }
 
 #[test]
@@ -278,6 +285,55 @@ fn tunes_are_transposed_in_training_alone() {
     for row in moved.iter().flat_map(|batch| batch.tokens.chunks(17)) {
         let back = (-6..=6).filter_map(|semitones| codec.transpose(row, semitones));
         assert!(back.into_iter().any(|row| known(&row)));
+    }
+}
+
+/// Thirty tunes of different lengths, each of five of eight pitches.
+fn narrow_tunes(dir: &Path) -> SequenceSet {
+    for i in 0..30u32 {
+        tune(&dir.join(format!("{i}.mid")), 24 + i, |step| (55 + i % 4 + step % 5) as u8);
+    }
+    SequenceSet::open(&spec(dir)).unwrap()
+}
+
+#[test]
+fn documents_are_transposed_by_all_that_the_range_allows_in_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = narrow_tunes(dir.path());
+    let codec = set.codec().music().unwrap();
+    let passes: Vec<_> = (0..4).map(|pass| shuffled_pass(&set, Transpose::Document, pass)).collect();
+    for &document in &set.splits().train {
+        let tokens = set.document(document);
+        let allowed: Vec<i32> = codec.transpositions(&tokens).collect();
+        assert_eq!(allowed.len(), 4);
+        // Another tune of the length is this one, transposed.
+        let moved_by = |semitones: i32| {
+            let moved = codec.transpose(&tokens, semitones).unwrap();
+            passes.iter().filter(|pass| pass.iter().any(|(tokens, _)| *tokens == moved)).count()
+        };
+        assert!(allowed.into_iter().all(|semitones| moved_by(semitones) == 1));
+    }
+}
+
+#[test]
+fn segments_of_tunes_are_transposed_as_a_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = narrow_tunes(dir.path());
+    let (codec, cut) = (set.codec().music().unwrap(), Chunking::Segments(50));
+    let items: Vec<u32> = set.items(Split::Train, cut).collect();
+    let plain = set.batch(&items, cut, None);
+    let batch = |transpose| {
+        let augmentation = Augmentation { transpose, ..Augmentation::default() };
+        set.training_batch(&items, cut, augmentation, 5, 0)
+    };
+    assert_eq!(batch(Transpose::Off), plain);
+    let moved = batch(Transpose::Document);
+    assert_ne!(moved, plain);
+    for (row, old) in moved.tokens.chunks(52).zip(plain.tokens.chunks(52)) {
+        let known = old.iter().position(|&token| token == NO_TOKEN).unwrap_or(52);
+        let is_moved =
+            |semitones| codec.transpose(&old[..known], semitones).as_deref() == Some(&row[..known]);
+        assert!((-5..=6).any(is_moved) && row[known..] == old[known..]);
     }
 }
 

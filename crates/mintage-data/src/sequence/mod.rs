@@ -82,12 +82,28 @@ impl Chunking {
     }
 }
 
-/// What is changed in documents from pass to pass over them.
+/// What is changed in documents from pass to pass over them; by default what always was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augmentation {
     /// Whether documents follow each other in another order in every pass, and are cut into windows at other places. Without
     /// it windows begin anywhere too, but what comes before a document is the same for ever. Segments know no order.
     pub shuffle: bool,
+    /// How tunes are transposed; texts never are.
+    pub transpose: Transpose,
+}
+
+/// How tunes are transposed in training. Drums stay, and no pitch leaves the range of the train split; what is held out is
+/// never transposed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transpose {
+    /// Not at all.
+    Off,
+    /// Every window or segment by −5 to 6 semitones; it stays where that would lead out of the range.
+    #[default]
+    Window,
+    /// Every document by −5 to 6 semitones at which all of it stays in the range: one after another from pass to pass.
+    Document,
 }
 
 /// `n` rows of `time + 1` tokens: all but the last go in, all but the first are to come out.

@@ -9,9 +9,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
-use self::passes::Pass;
+use self::passes::{Pass, random_of, transpose};
 use super::{
     BOUNDARY, Chunking, Modality, NO_TOKEN, SequenceBatch, SequenceInfo, TokenStore, Tokenizer, store::Writer,
 };
@@ -370,6 +370,12 @@ impl SequenceSet {
     }
 
     fn window(&self, item: u32, time: usize, random: Option<u64>, batch: &mut SequenceBatch) {
+        self.add_stretch(self.window_stretch(item, time, random), batch);
+        self.fill(batch, time + 1);
+    }
+
+    /// Where a window lies in the stream.
+    fn window_stretch(&self, item: u32, time: usize, random: Option<u64>) -> Range<u64> {
         let ends = self.window_ends(time);
         let at = ends.iter().position(|&end| item < end).unwrap_or(2);
         let split = [Split::Train, Split::Valid, Split::Holdout][at];
@@ -380,10 +386,13 @@ impl SequenceSet {
         // The last window of training reaches to the very end; of judging it is short.
         let last = stretch.end.saturating_sub(time as u64 + 1).max(stretch.start);
         let start = if random.is_some() { wanted.min(last) } else { wanted };
-        let end = stretch.end.min(start + time as u64 + 1);
-        batch.tokens.extend(self.store.read(start..end));
-        self.add_places(start..end, batch);
-        self.fill(batch, time + 1);
+        start..stretch.end.min(start + time as u64 + 1)
+    }
+
+    /// Tokens, classes and period_positions of a stretch of the stream.
+    fn add_stretch(&self, stretch: Range<u64>, batch: &mut SequenceBatch) {
+        batch.tokens.extend(self.store.read(stretch.clone()));
+        self.add_places(stretch, batch);
     }
 
     /// Classes and period_positions of a stretch of the stream.
@@ -497,20 +506,6 @@ impl SequenceSet {
             found.splits[at + 1] = found.places.len();
         }
         found
-    }
-}
-
-/// What chooses the beginning and the pitches of an item at a place of a batch.
-fn random_of(seed: u64, place: usize, item: u32) -> u64 {
-    xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item))
-}
-
-/// Moves a row of music by up to half an octave either way, where it stays within what the codec knows.
-fn transpose(codec: &MusicTokenizer, random: u64, tokens: &mut [u32]) {
-    let semitones = (random % 12) as i32 - 5;
-    let known = tokens.iter().position(|&token| token == NO_TOKEN).unwrap_or(tokens.len());
-    if let Some(moved) = codec.transpose(&tokens[..known], semitones) {
-        tokens[..known].copy_from_slice(&moved);
     }
 }
 

@@ -13,7 +13,7 @@
 use burn::tensor::Device;
 use mintage_data::{
     SequenceSet,
-    sequence::{Augmentation, Chunking, NO_TOKEN, SequenceBatch, SequenceInfo},
+    sequence::{Augmentation, Chunking, Modality, NO_TOKEN, SequenceBatch, SequenceInfo, Transpose},
 };
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, Trainable,
@@ -55,6 +55,10 @@ pub struct Config {
     /// segments nothing changes. Models of before 2026-12-01 keep the order.
     #[serde(default)]
     pub shuffle: bool,
+    /// How tunes are transposed in training: `off`, `window` or `document`; of texts nothing changes. Models of before
+    /// 2026-12-01 do it by windows.
+    #[serde(default)]
+    pub transpose: Transpose,
     /// Windows or segments per step.
     pub batch: usize,
     /// Peak learning rate, of AdamW and Muon alike; AdamW alone bears about a fifth of the preset.
@@ -92,6 +96,7 @@ impl FamilyConfig<Sequence> for Config {
         // Few tokens are cut into shorter windows, so that there are several.
         let most = (info.train_tokens / 4).clamp(8, 1 << 20) as usize;
         let tokens_a_weight = info.train_tokens as f64 / (layers * width * width * 12) as f64;
+        let many_passes = tokens_a_weight < MANY_PASSES_BELOW;
         let (dropout, weight_decay) = regularisation(tokens_a_weight);
         Self {
             layers,
@@ -100,11 +105,16 @@ impl FamilyConfig<Sequence> for Config {
             hidden: gated_width(width),
             context: context.min(most),
             segments: false,
-            shuffle: tokens_a_weight < MANY_PASSES_BELOW,
+            shuffle: many_passes,
+            transpose: match info.modality {
+                Modality::Text => Transpose::Off,
+                Modality::Music if many_passes => Transpose::Document,
+                Modality::Music => Transpose::Window,
+            },
             batch,
             lr,
             weight_decay,
-            cautious_decay: tokens_a_weight < MANY_PASSES_BELOW,
+            cautious_decay: many_passes,
             dropout,
             muon: true,
             lookup: true,
@@ -124,7 +134,7 @@ impl FamilyConfig<Sequence> for Config {
     }
 
     fn augmentation(&self) -> Augmentation {
-        Augmentation { shuffle: self.shuffle }
+        Augmentation { shuffle: self.shuffle, transpose: self.transpose }
     }
 
     fn activations(&self, info: &SequenceInfo) -> u64 {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::Device;
-use mintage_data::sequence::{BOUNDARY, Modality, NO_TOKEN};
+use mintage_data::sequence::{BOUNDARY, Modality, NO_TOKEN, Transpose};
 use mintage_nn::{Rng, TensorMap};
 
 use super::*;
@@ -222,19 +222,27 @@ fn few_tokens_a_weight_decay_more_and_are_shuffled() {
     let preset = |train_tokens| {
         let config = ar::Config::preset(Size::Tiny, &SequenceInfo { train_tokens, ..info() });
         assert_eq!(config.cautious_decay, config.shuffle);
+        let tunes = SequenceInfo { train_tokens, modality: Modality::Music, ..info() };
+        let by = if config.shuffle { Transpose::Document } else { Transpose::Window };
+        assert_eq!(
+            [config.transpose, ar::Config::preset(Size::Tiny, &tunes).transpose],
+            [Transpose::Off, by]
+        );
         (config.weight_decay, config.shuffle)
     };
     assert_eq!([100_000, 2_000_000, 20_000_000].map(preset), [(0.8, true), (0.4, true), (0.1, false)]);
 }
 
 #[test]
-fn options_of_before_decay_as_a_whole_and_keep_the_order() {
+fn options_of_before_decay_as_a_whole_keep_the_order_and_transpose_windows() {
     let mut old = serde_json::to_value(ar::Config::preset(Size::Tiny, &info())).unwrap();
     for key in ["cautious_decay", "shuffle"] {
         assert_eq!(old.as_object_mut().unwrap().remove(key), Some(true.into()), "{key}");
     }
+    assert_eq!(old.as_object_mut().unwrap().remove("transpose"), Some("off".into()));
     let old: ar::Config = serde_json::from_value(old).unwrap();
     assert!(!old.cautious_decay && !old.shuffle);
+    assert_eq!(old.transpose, Transpose::Window);
 }
 
 #[test]
