@@ -24,6 +24,7 @@ const SHARES: [&str; 12] = [
     "critic_start",
     "warmup",
     "discount",
+    "average",
 ];
 /// Shares that are less than 1.
 const SHARES_BELOW_ONE: [&str; 5] = ["dropout", "prior_dropout", "kl_warmup", "forecast", "beta2_start"];
