@@ -25,7 +25,7 @@ use super::{Drawing, Sequence, check_heads};
 use super::{
     counts::{Counted, Counts},
     generate::Writer,
-    net::{Shifted, Told, document_nll, document_told, nll, shape, told, validation},
+    net::{Shifted, Told, Windows, document_nll, document_told, nll, shape, told, validation},
 };
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -176,8 +176,8 @@ impl Ar {
 
     /// Counts the train split of a set, once the weights are final.
     pub(super) fn learn_counts(&mut self, set: &SequenceSet) -> Counted {
-        let (net, info, context) = (self.train.averaged(), &self.info, self.config.context);
-        let told = |tokens: &[u32], class| document_told(&net, info, context, tokens, class);
+        let (net, info, windows) = (self.train.averaged(), &self.info, Windows::wide(self.config.context));
+        let told = |tokens: &[u32], class| document_told(&net, info, windows, tokens, class);
         let (counts, counted) = Counts::learn(set, &told);
         self.counts = counts;
         counted
@@ -196,7 +196,8 @@ impl Ar {
     /// `−log p` of a document after its boundary by network and counts, and by the network alone: nats. `None` without counts.
     pub(super) fn nll_beside(&self, tokens: &[u32], class: Option<u32>) -> Option<[f64; 2]> {
         let counts = self.counts.as_ref()?;
-        let told = document_told(&self.train.averaged(), &self.info, self.config.context, tokens, class);
+        let windows = Windows::close(self.config.context);
+        let told = document_told(&self.train.averaged(), &self.info, windows, tokens, class);
         Some([counts.nats(tokens, &told), -told.iter().map(|told| told.log_p).sum::<f64>()])
     }
 }

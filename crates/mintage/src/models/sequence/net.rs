@@ -1,6 +1,6 @@
 //! What models of sequences share: from batches to losses, and the likelihood of documents of any length.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use burn::tensor::Tensor;
 use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
@@ -18,7 +18,7 @@ use crate::events::Metrics;
 const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
 pub const EVAL_CHUNK_ROWS: usize = 16;
-/// Positions whose logits are held together.
+/// Positions of windows that go through a network together.
 const MAX_TOLD_POSITIONS: usize = 4096;
 
 /// Size of a network for sequences that sees what came before.
@@ -169,33 +169,73 @@ impl Told {
 
 /// What a network says of every target, `[n · time]`.
 pub fn told(net: &Decoder, shifted: &Shifted) -> Vec<Told> {
-    let logits = into_vec(net.logits(net.forward(shifted.positions(), None)));
-    let vocab = (logits.len() / shifted.targets.len().max(1)).max(1);
-    let each = logits.par_chunks_exact(vocab).zip(shifted.targets.par_iter());
+    told_by(net.logits(net.forward(shifted.positions(), None)), &shifted.targets)
+}
+
+/// What a network says of the targets of each row but for its first ones, `known` of them: logits are taken of the others
+/// alone.
+pub fn told_behind(net: &Decoder, shifted: &Shifted, known: &[usize]) -> Vec<Told> {
+    let time = shifted.targets.len() / shifted.n.max(1);
+    let new = |(row, &known): (usize, &usize)| row * time + known..(row + 1) * time;
+    let ranges: Vec<Range<usize>> = known.iter().enumerate().map(new).collect();
+    let h = net.forward(shifted.positions(), None);
+    let h = Tensor::cat(ranges.iter().map(|new| h.clone().narrow(0, new.start, new.len())).collect(), 0);
+    let targets: Vec<u32> = ranges.into_iter().flat_map(|new| &shifted.targets[new]).copied().collect();
+    told_by(net.logits(h), &targets)
+}
+
+fn told_by(logits: Tensor<2>, targets: &[u32]) -> Vec<Told> {
+    let logits = into_vec(logits);
+    let vocab = (logits.len() / targets.len().max(1)).max(1);
+    let each = logits.par_chunks_exact(vocab).zip(targets.par_iter());
     each.map(|(logits, &target)| Told::of(logits, target)).collect()
 }
 
-/// What a network says of the tokens of a document but for the first, given what [`document_nll`] says.
+/// Windows that pass over a document of any length.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Tokens that the network sees at once.
+    pub context: usize,
+    /// Tokens from the beginning of one to that of the next.
+    pub step: usize,
+    /// Windows that go through the network together.
+    pub at_once: usize,
+}
+
+impl Windows {
+    /// Each token is given at least seven eighths of a context of those before it, or all where there are fewer. Every token
+    /// goes through the network eight times.
+    pub fn close(context: usize) -> Self {
+        Self::parted(context, 8)
+    }
+
+    /// The same of half a context: four times as fast.
+    pub fn wide(context: usize) -> Self {
+        Self::parted(context, 2)
+    }
+
+    fn parted(context: usize, parts: usize) -> Self {
+        let at_once = (MAX_TOLD_POSITIONS / context.max(1)).clamp(1, EVAL_CHUNK_ROWS);
+        Self { context, step: (context / parts).max(1), at_once }
+    }
+}
+
+/// What a network says of the tokens of a document but for the first.
 pub fn document_told(
     net: &Decoder,
     info: &SequenceInfo,
-    context: usize,
+    windows: Windows,
     tokens: &[u32],
     class: Option<u32>,
 ) -> Vec<Told> {
     let mut all = Vec::with_capacity(tokens.len());
-    let at_once = (MAX_TOLD_POSITIONS / context.max(1)).clamp(1, EVAL_CHUNK_ROWS);
-    over_windows(info, (context, at_once), tokens, class, &mut |shifted, known| {
-        let told = told(net, shifted);
-        for (&known, told) in known.iter().zip(told.chunks_exact(told.len() / shifted.n)) {
-            all.extend_from_slice(&told[known..]);
-        }
+    over_windows(info, windows, tokens, class, &mut |shifted, known| {
+        all.extend(told_behind(net, shifted, known));
     });
     all
 }
 
-/// `−log p` of a document but for its first token, each token given at least half a `context` of those before
-/// it, or all where there are fewer: nats.
+/// `−log p` of a document but for its first token, by [close](Windows::close) windows: nats.
 pub fn document_nll(
     net: &Decoder,
     info: &SequenceInfo,
@@ -203,26 +243,20 @@ pub fn document_nll(
     tokens: &[u32],
     class: Option<u32>,
 ) -> f64 {
-    let mut nats = 0.0;
-    over_windows(info, (context, EVAL_CHUNK_ROWS), tokens, class, &mut |shifted, known| {
-        let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
-        for (&known, losses) in known.iter().zip(losses.chunks_exact(losses.len() / shifted.n)) {
-            nats += losses[known..].iter().map(|&loss| f64::from(loss)).sum::<f64>();
-        }
-    });
-    nats
+    let told = document_told(net, info, Windows::close(context), tokens, class);
+    told.iter().map(|told| -told.log_p).sum()
 }
 
 /// Passes windows over a document to `see`, so many at once, and of each how many of its targets were seen before: all but
-/// the first window only tell of those behind the half that they share.
-fn over_windows(
+/// the first window only tell of those behind the part that they share.
+pub fn over_windows(
     info: &SequenceInfo,
-    (context, at_once): (usize, usize),
+    Windows { context, step, at_once }: Windows,
     tokens: &[u32],
     class: Option<u32>,
     see: &mut dyn FnMut(&Shifted, &[usize]),
 ) {
-    let (time, step) = (context.min(tokens.len().saturating_sub(1)), (context / 2).max(1));
+    let time = context.min(tokens.len().saturating_sub(1));
     if time == 0 {
         return;
     }
@@ -247,5 +281,42 @@ fn over_windows(
         };
         let known: Vec<usize> = group.iter().map(known).collect();
         see(&Shifted::of(&batch), &known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_data::sequence::Modality;
+
+    use super::*;
+
+    #[test]
+    fn windows_tell_every_token_once_after_most_of_a_context() {
+        let info = SequenceInfo {
+            modality: Modality::Text,
+            vocab: 200,
+            classes: Vec::new(),
+            train_len: 1,
+            train_tokens: 200,
+            chars_per_token: 1.0,
+            periods: Vec::new(),
+        };
+        for (windows, least) in [(Windows::close(16), 14), (Windows::wide(16), 8), (Windows::close(1), 1)] {
+            for length in [1, 2, 16, 17, 18, 50, 101u32] {
+                // Each token says how many come before it.
+                let tokens: Vec<u32> = (0..length).collect();
+                let mut told = Vec::new();
+                over_windows(&info, windows, &tokens, None, &mut |shifted, known| {
+                    let rows = shifted.targets.chunks_exact(shifted.targets.len() / shifted.n);
+                    for (targets, &known) in rows.zip(known) {
+                        for (seen, &target) in (1..).zip(targets).skip(known) {
+                            assert!(seen >= least || seen == target, "{windows:?} {length} {target}");
+                            told.push(target);
+                        }
+                    }
+                });
+                assert!(told.into_iter().eq(1..length), "{windows:?} {length}");
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::models::sequence::{
     SequenceSampleParams,
     generate::Writer,
-    net::{Shifted, document_told, shape},
+    net::{Shifted, Windows, document_told, shape},
 };
 
 const CONTEXT: usize = 64;
@@ -49,7 +49,8 @@ fn network(set: &SequenceSet, steps: u32) -> Decoder {
 }
 
 fn learned(set: &SequenceSet, net: &Decoder) -> (Counts, Counted) {
-    let told = |tokens: &[u32], class: Option<u32>| document_told(net, set.info(), CONTEXT, tokens, class);
+    let windows = Windows::wide(CONTEXT);
+    let told = |tokens: &[u32], class: Option<u32>| document_told(net, set.info(), windows, tokens, class);
     let (counts, counted) = Counts::learn(set, &told);
     (counts.unwrap(), counted)
 }
@@ -58,7 +59,7 @@ fn learned(set: &SequenceSet, net: &Decoder) -> (Counts, Counted) {
 fn told_of_holdout(set: &SequenceSet, net: &Decoder, counts: &Counts) -> Vec<Evidence> {
     let of = |&document: &u32| {
         let tokens = set.document(document);
-        let told = document_told(net, set.info(), CONTEXT, &tokens, set.class(document));
+        let told = document_told(net, set.info(), Windows::wide(CONTEXT), &tokens, set.class(document));
         evidence(&counts.ngrams, &tokens, &told)
     };
     set.splits().holdout.iter().flat_map(of).collect()
@@ -84,7 +85,7 @@ fn both_tell_held_out_texts_as_well_as_the_better_of_them() {
         assert!(both < 1.001 * before, "{steps}: {before} {both}");
         before = both;
         let document = set.document(set.splits().holdout[0]);
-        let whole = document_told(&net, set.info(), CONTEXT, &document, None);
+        let whole = document_told(&net, set.info(), Windows::close(CONTEXT), &document, None);
         assert!(counts.nats(&document, &whole).is_finite() && counts.nats(&document[..1], &[]) == 0.0);
     }
 }
