@@ -184,7 +184,8 @@ fn speed(case: &str, model: &Model, how: &str) {
 /// What an evaluation finds; the page is left beside the model.
 pub fn judged(case: &str, model: &Model, data: &AnyData, how: &str) {
     let start = Instant::now();
-    let judging = Judging { seed: 1, ..Judging::default() };
+    let adapt = matches!(case, "russian" | "bbc");
+    let judging = Judging { seed: 1, adapt, ..Judging::default() };
     let report = evaluate(model, data, &judging, &|| start.elapsed(), &mut |_| {}).unwrap();
     report.save(&model.dir).unwrap();
     for (name, dial) in &report.dials {
@@ -203,6 +204,10 @@ pub fn judged(case: &str, model: &Model, data: &AnyData, how: &str) {
         match (case, metric.name.as_str()) {
             ("pop909", "figures within two deviations") => figure.limit(1.0).print(&ends),
             ("pop909", "most bars copied") => figure.limit(4.0).print(&ends),
+            // As PPMd is asked, which follows what it reads as well.
+            ("russian", "negative log-likelihood, adapting") if metric.space == "bits a character" => {
+                figure.goal(1.528).print(&ends);
+            }
             _ => figure.print(&ends),
         }
         if metric.name.starts_with("accuracy of classes") {

@@ -445,6 +445,10 @@ pub struct Evaluate {
     /// How many samples to judge
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
+    /// Of an `ar` of texts or tunes: also give the likelihood of held-out documents while weights and counts follow each
+    /// document as it is read. That takes two to three times as long as the likelihood by itself
+    #[arg(long, conflicts_with = "new")]
+    pub adapt: bool,
     /// Write the report as JSON; `-` is stdout
     // Takes the place of the global flag, whose id and type it shares: the value arrives there.
     #[arg(id = "json", long = "json", value_name = "FILE")]

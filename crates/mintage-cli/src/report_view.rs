@@ -9,6 +9,9 @@ use crate::text::{Table, number};
 /// The dials, in the order they are shown in.
 pub const DIALS: [&str; 4] = ["fidelity", "coverage", "novelty", "utility"];
 
+/// The metric of a model that follows what it reads.
+const ADAPTING: &str = "negative log-likelihood, adapting";
+
 /// Bytes of a report, a recipe or a configuration, at most.
 pub const MAX_BYTES: u64 = 256 << 20;
 
@@ -151,6 +154,19 @@ pub fn metrics(report: &Value) -> String {
     table.text()
 }
 
+/// A line about the likelihood of a model that follows what it reads, where it was measured: "adapting  1.702 bits a character
+/// (weights and counts follow the text as it is read)".
+pub fn adapting(report: &Value) -> String {
+    let mut metrics = report.get("metrics").and_then(Value::as_array).into_iter().flatten();
+    // Of texts, bits a character come after nats a token.
+    let found = metrics.rfind(|metric| metric.get("name").and_then(Value::as_str) == Some(ADAPTING));
+    let line = found.and_then(|metric| {
+        let (value, space) = (metric.get("value")?.as_f64()?, metric.get("space")?.as_str()?);
+        Some(format!("\nadapting  {value:.3} {space} (weights and counts follow the text as it is read)\n"))
+    });
+    line.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +182,18 @@ mod tests {
         assert!(dials(&report).contains("fidelity     62     58–66\n"), "{}", dials(&report));
         assert!(metrics(&report).contains("0.6200"));
         assert_eq!(score_text(Some(&report), "utility"), "–");
+    }
+
+    #[test]
+    fn adapting_has_a_line_of_its_own_where_it_was_measured() {
+        let metric =
+            |name: &str, space: &str, value: f64| json!({ "name": name, "space": space, "value": value });
+        let fixed = metric("negative log-likelihood", "bits a character", 1.7794);
+        let [nats, bits] = [("nats a token", 4.5), ("bits a character", 1.7021)]
+            .map(|(space, value)| metric(ADAPTING, space, value));
+        assert_eq!(adapting(&json!({ "metrics": [fixed] })), "");
+        let line = adapting(&json!({ "metrics": [fixed, nats, bits] }));
+        assert!(line.starts_with("\nadapting  1.702 bits a character (weights"), "{line}");
     }
 
     #[test]

@@ -316,6 +316,10 @@ pub(super) fn tell_written(
 /// Judges a new database that the models make by the source.
 pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult {
     refuse(&[("-n", args.n.is_some())], "as many rows are judged as the source has")?;
+    refuse(
+        &[("--adapt", args.adapt)],
+        "it is for an `ar` of texts or tunes: `mintage train SOURCE --column TEXT`",
+    )?;
     let limits = limits(&args.fail_under, &DIALS)?;
     let model = DatabaseModel::load(dir, &context.settings.device)?;
     let mut spec = Run::open(dir)?.recipe()?.data;

@@ -43,7 +43,7 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     let limits = limits(&args.fail_under, &DIALS)?;
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
-    let options = options(args.n, &context.settings);
+    let options = Options { adapt: args.adapt, ..options(args.n, &context.settings) };
     let report = judged(&model, &data, &options, "evaluating", context)?;
     shown(&report, &model.dir, args, &limits, context)
 }
@@ -68,10 +68,11 @@ fn shown(
         context.ui.out_json(&value)?;
     } else {
         context.ui.out(&format!(
-            "{}\n{}\n{}",
+            "{}\n{}\n{}{}",
             report_view::verdict(&value),
             report_view::dials(&value),
-            report_view::metrics(&value)
+            report_view::metrics(&value),
+            report_view::adapting(&value)
         ))?;
     }
     context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));

@@ -59,7 +59,7 @@ fn the_whole_way_with_texts() {
     assert!(text.text().chars().count() <= 81);
     within_limits(&place);
     to_everywhere(&place);
-    let report = place.ok("evaluate m -n 20 --json -").json();
+    let report = place.ok("evaluate m -n 20 --adapt --json -").json();
     let names: Vec<&str> =
         report["metrics"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
     for name in
@@ -69,6 +69,7 @@ fn the_whole_way_with_texts() {
     }
     assert!(names.iter().any(|name| name.starts_with("accuracy of classes")));
     assert!(names.contains(&"the same of the network alone"), "{names:?}");
+    assert!(names.contains(&"negative log-likelihood, adapting"), "{names:?}");
     let page = place.text("runs/m/report.html");
     assert!(page.contains("New texts") && page.contains("<mark>") && !page.contains("<script"));
     place.write("other/новости.txt", "Сегодня в городе идёт дождь, завтра будет солнце. ".repeat(8));
@@ -163,7 +164,10 @@ fn families_with_plans_and_with_a_critic() {
         assert_eq!(text.stdout, place.ok(&format!("sample {family} --where label=псы --length 80")).stdout);
         let long = place.ok(&format!("sample {family} --length 400 --endless --prompt Кот"));
         assert!(long.text().chars().count() > 390);
-        place.ok(&format!("evaluate {family} -n 16 --json -"));
+        let report = place.ok(&format!("evaluate {family} -n 16 --json -"));
+        assert!(!report.text().contains("adapting"));
+        let said = place.refused(&format!("evaluate {family} --adapt"));
+        assert!(said.contains("cannot adapt to what it reads") && said.contains("`ar`"), "{said}");
         place.ok(&format!("score {family} texts/псы --label none"));
     }
     let count = |text: &str| text.matches("――――――――").count() + 1;

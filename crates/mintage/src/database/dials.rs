@@ -158,7 +158,7 @@ fn of_table(
         return Err(Error::request("none of its own columns can be compared"));
     }
     set.train_on_valid();
-    let options = Options { n: Some(n), seed, cache: None, trained_on: parts.trained_on };
+    let options = Options { n: Some(n), seed, trained_on: parts.trained_on, ..Options::default() };
     let items = NewItems::Table(made);
     let mut scores = judge_items(&AnyData::Table(Arc::new(set)), items, &options, &mut |_| {})?;
     let novelty = DialName::Novelty.name();

@@ -45,6 +45,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
+    models::AnyModel,
     report::{Dial, Exhibit, Metric, Report, training},
 };
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// What the generator was trained on.
     pub trained_on: TrainedOn,
+    /// Whether the likelihood of held-out documents is also taken while the model follows what it reads of them.
+    pub adapt: bool,
 }
 
 /// What a generator was trained on, which decides how far copies can be judged.
@@ -132,7 +135,7 @@ pub struct ItemScore {
 ///
 /// # Errors
 /// The data are of another kind than the model, too few items are held out, the model cannot be sampled from,
-/// or data cannot be read.
+/// or cannot adapt where that is asked for, or data cannot be read.
 pub fn evaluate(
     model: &Model,
     data: &AnyData,
@@ -140,6 +143,9 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
+    if options.adapt {
+        check_adapts(model)?;
+    }
     match data {
         AnyData::Image(set) => image::evaluate(model, set, options, clock, on),
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
@@ -147,6 +153,18 @@ pub fn evaluate(
         AnyData::Audio(set) => audio::evaluate(model, set, options, clock, on),
         AnyData::Video(set) => video::evaluate(model, set, options, clock, on),
     }
+}
+
+/// Refuses models that cannot follow what they read.
+fn check_adapts(model: &Model) -> Result<(), Error> {
+    if matches!(&model.any, AnyModel::Sequence(model) if model.adapts()) {
+        return Ok(());
+    }
+    let (family, item) = (model.config.model.family().name(), model.config.info.item());
+    let message =
+        format!("{} cannot adapt to what it reads: it is a model `{family}` of {item}s", model.name());
+    Err(Error::request(message)
+        .with_hint("models `ar` of texts and tunes can, but for those of segments (model.segments)"))
 }
 
 /// Scores every item of `items` by how well it conforms to the `data` that the model learned from.

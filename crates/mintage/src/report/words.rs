@@ -9,7 +9,7 @@ pub(super) struct Words {
 }
 
 /// How names begin, the longer ones first, what they say, and their ends.
-const ALL: [(&str, &str, &str); 43] = [
+const ALL: [(&str, &str, &str); 44] = [
     (
         "C2ST AUC",
         "how often a detector puts a new and a real {item} in the right order",
@@ -73,6 +73,11 @@ const ALL: [(&str, &str, &str); 43] = [
         "how surprised the model is by held-out ones",
         "compares on the same data alone",
     ),
+    (
+        "negative log-likelihood, adapting",
+        "the same while weights and counts follow the text as it is read",
+        "compares on the same data alone",
+    ),
     ("bits per dimension", "the same for each number of a pixel", "8 is blind guessing"),
     ("the same of a", "the likelihood of mere counts, to compare with", "compares on the same data alone"),
     (
@@ -119,6 +124,7 @@ mod tests {
         assert!(words("recall of 2-grams").unwrap().says.starts_with("pairs of neighbours"));
         assert!(words("recall").unwrap().says.starts_with("real ones"));
         assert!(words("frames closer to train than to holdout").unwrap().says.contains("frames"));
+        assert!(words("negative log-likelihood, adapting").unwrap().says.contains("as it is read"));
         assert!(words("3-gram JS distance").is_some() && words("8-grams copied").is_some());
         assert_eq!(words("no such number"), None);
     }

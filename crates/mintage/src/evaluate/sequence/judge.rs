@@ -26,7 +26,10 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{DataInfo, GenerativeModel, SequenceModel, sequence::vae},
+    models::{
+        DataInfo, GenerativeModel, SequenceModel,
+        sequence::{Adaptation, vae},
+    },
     report::{Metric, Report},
 };
 
@@ -48,6 +51,8 @@ const MAX_MEMBERS: usize = 200;
 const ORDER: usize = 5;
 /// Tokens of the train split that it counts.
 const MAX_COUNTED_TOKENS: u64 = 12_000_000;
+/// The likelihood while a model follows what it reads.
+const ADAPTING: &str = "negative log-likelihood, adapting";
 
 /// Samples from `model` and judges the passages against the holdout of `data`, which it learned from.
 ///
@@ -92,7 +97,7 @@ fn judgement(
     let (data, seed) = (sets.data, options.seed);
     let (mut metrics, found) = judged(sets, seed, on);
     if let Some(model) = model {
-        likelihood(model, data, seed, on, &mut metrics)?;
+        likelihood(model, data, options, on, &mut metrics)?;
         // What is told of passages does not compare with what is told of documents.
         if matches!(model.sequences()?.model.config().cut(), Chunking::Segments(_)) {
             metrics.iter_mut().for_each(|metric| metric.space += ", passages");
@@ -286,11 +291,11 @@ fn utility(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<
 fn likelihood(
     model: &Model,
     data: &SequenceSet,
-    seed: u64,
+    options: &Options,
     on: &mut dyn FnMut(Event),
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
-    let parts = model.sequences()?;
+    let (parts, seed) = (model.sequences()?, options.seed);
     let cut = parts.model.config().cut();
     let documents = parts_of(data, Split::Holdout, cut, MAX_NLL_TOKENS);
     let (mut tokens, mut chars, mut counts) = (Vec::new(), Vec::new(), Vec::new());
@@ -306,6 +311,12 @@ fn likelihood(
         }
     }
     on(work("likelihood of held-out ones", documents.len(), documents.len()));
+    let adapting = match options.adapt {
+        true => adapting_nats_of(parts.model, &documents, &mut |done| {
+            on(work("likelihood of held-out ones, adapting", done, documents.len()));
+        }),
+        false => Vec::new(),
+    };
     let ratio = |over: &[f64], under: &[f64], unit: f64| {
         Interval::estimate(over.len(), RESAMPLES, seed, |rows| {
             let sum = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>();
@@ -320,12 +331,19 @@ fn likelihood(
     }
     let name = format!("the same of a {ORDER}-gram model");
     add(&name, "nats a token", ratio(&counts, &tokens, 1.0));
+    let adapts = !documents.is_empty() && adapting.len() == documents.len();
+    if adapts {
+        add(ADAPTING, "nats a token", ratio(&adapting, &tokens, 1.0));
+    }
     if !chars.is_empty() {
         add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
         if has_counts {
             add("the same of the network alone", "bits a character", ratio(&network, &chars, LN_2));
         }
         add(&name, "bits a character", ratio(&counts, &chars, LN_2));
+        if adapts {
+            add(ADAPTING, "bits a character", ratio(&adapting, &chars, LN_2));
+        }
     }
     let a_token = |nats: &[f64], tokens: &[f64]| -> Vec<f64> {
         nats.iter().zip(tokens).map(|(nats, tokens)| nats / tokens.max(1.0)).collect()
@@ -371,12 +389,25 @@ fn nats_of(
     (nats, network)
 }
 
+/// The negative log-likelihood of each part, while the model follows what it reads of its document. Each document is begun with
+/// the model as it was learned, so that none tells of another.
+fn adapting_nats_of(model: &SequenceModel, documents: &[Held], on: &mut dyn FnMut(usize)) -> Vec<f64> {
+    let mut nats = Vec::with_capacity(documents.len());
+    for parts in documents.chunk_by(|a, b| a.item == b.item) {
+        on(nats.len());
+        let tokens: Vec<&[u32]> = parts.iter().map(|held| held.tokens.as_slice()).collect();
+        let class = parts.first().and_then(|held| held.class);
+        nats.extend(model.adapting_nll(&tokens, class, Adaptation::default()).unwrap_or_default());
+    }
+    nats
+}
+
 /// A document, a part of one, or a segment.
 struct Held {
     /// The first of them only tells what came before.
     tokens: Vec<u32>,
     class: Option<u32>,
-    /// Of a segment: its number.
+    /// The number of the document, or of the segment.
     item: u32,
 }
 

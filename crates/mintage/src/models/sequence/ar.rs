@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Drawing, Sequence, check_heads};
 use super::{
-    counts::{Counted, Counts},
+    adapt::{Adaptation, Adapting},
+    cache::Cache,
+    counts::{Counted, Counts, order},
     generate::Writer,
     net::{Shifted, Told, Windows, document_nll, document_told, nll, shape, told, validation},
 };
@@ -199,6 +201,37 @@ impl Ar {
         let windows = Windows::close(self.config.context);
         let told = document_told(&self.train.averaged(), &self.info, windows, tokens, class);
         Some([counts.nats(tokens, &told), -told.iter().map(|told| told.log_p).sum::<f64>()])
+    }
+
+    /// Whether it can follow what it reads: as documents of any length, which models of segments do not know.
+    pub(super) fn adapts(&self) -> bool {
+        !self.config.segments
+    }
+
+    /// `−log p` of parts of a document, one after another and each after its first token, while weights and counts follow
+    /// what was read of it (`adapt.rs`, `cache.rs`): nats. The model stays as it is. `None` where it cannot.
+    pub(super) fn adapting_nll(
+        &self,
+        parts: &[&[u32]],
+        class: Option<u32>,
+        how: Adaptation,
+    ) -> Option<Vec<f64>> {
+        if !self.adapts() {
+            return None;
+        }
+        let (info, windows) = (&self.info, Windows::close(self.config.context));
+        let mut net = Adapting::new(&self.train.averaged(), how.rate);
+        let mut cache = Cache::new(order(info.vocab));
+        let mut all = Vec::with_capacity(parts.len());
+        for &tokens in parts {
+            let told = net.told(info, windows, tokens, class);
+            let each: Vec<f64> = match &self.counts {
+                Some(counts) => counts.each_nats(tokens, &told),
+                None => told.iter().map(|told| -told.log_p).collect(),
+            };
+            all.push(if how.counts { cache.nats(tokens, &each) } else { each.iter().sum() });
+        }
+        Some(all)
     }
 }
 

@@ -115,6 +115,12 @@ impl Counts {
         self.gate.nats(&evidence(&self.ngrams, tokens, told))
     }
 
+    /// The same of each of them.
+    pub fn each_nats(&self, tokens: &[u32], told: &[Told]) -> Vec<f64> {
+        let each = evidence(&self.ngrams, tokens, told).into_iter();
+        each.map(|token| token.nats(self.gate.weight(token.cell))).collect()
+    }
+
     /// Where a sequence stands that begins with some tokens.
     pub fn read(&self, tokens: &[u32]) -> Trail {
         tokens.iter().fold(Trail::default(), |trail, &token| self.next(trail, token))
@@ -216,10 +222,15 @@ impl fmt::Display for Found {
     }
 }
 
+/// Tokens of an n-gram, by how many different ones there are.
+pub fn order(vocab: usize) -> usize {
+    if vocab <= FEW_TOKENS { ORDER_OF_FEW } else { ORDER }
+}
+
 /// Counts n-grams of the train split, or of so much of it as memory is for; with how many tokens that are.
 fn count(set: &SequenceSet) -> (KneserNey, u64) {
     let vocab = set.info().vocab;
-    let order = if vocab <= FEW_TOKENS { ORDER_OF_FEW } else { ORDER };
+    let order = order(vocab);
     let mut share = (MAX_COUNTED_TOKENS as f64 / set.tokens(Split::Train).max(1) as f64).min(1.0);
     loop {
         let documents = learned(set, share);

@@ -1,7 +1,9 @@
 //! Models of sequences of tokens, one file a family. Texts and music are alike to them: what a token means is the
 //! codec's business.
 
+mod adapt;
 pub mod ar;
+mod cache;
 mod counts;
 pub mod gan;
 mod gate;
@@ -24,6 +26,7 @@ use super::{
     with_classes,
 };
 use crate::{events::Metrics, recipe::RecipeError};
+pub use adapt::Adaptation;
 use counts::Counted;
 pub use generate::{Drawing, GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams};
 pub use ngram::KneserNey;
@@ -125,6 +128,21 @@ impl SequenceModel {
     pub fn nll_beside(&self, tokens: &[u32], class: Option<u32>) -> Option<[f64; 2]> {
         match self {
             Self::Ar(model) => model.nll_beside(tokens, class),
+            _ => None,
+        }
+    }
+
+    /// Whether it can follow what it reads, as [`adapting_nll`](Self::adapting_nll) says.
+    pub fn adapts(&self) -> bool {
+        matches!(self, Self::Ar(model) if model.adapts())
+    }
+
+    /// `−log p` of parts of a document, one after another and each after its first token, while weights and counts follow what
+    /// was read of it (dynamic evaluation, arXiv:1709.07432): nats. Every token is told before anything is learned from it, and
+    /// the model stays as it is. `None` of a model that cannot.
+    pub fn adapting_nll(&self, parts: &[&[u32]], class: Option<u32>, how: Adaptation) -> Option<Vec<f64>> {
+        match self {
+            Self::Ar(model) => model.adapting_nll(parts, class, how),
             _ => None,
         }
     }

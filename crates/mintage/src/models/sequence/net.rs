@@ -107,6 +107,23 @@ impl Shifted {
         rows.map(|row| row.iter().map(|&loss| f64::from(loss)).sum()).collect()
     }
 
+    /// One of its rows.
+    pub fn row(&self, row: usize) -> Self {
+        let of = |all: &[u32]| {
+            let each = all.len() / self.n.max(1);
+            all[row * each..(row + 1) * each].to_vec()
+        };
+        let (targets, time) = (of(&self.targets), self.weights.len() / self.n.max(1));
+        Self {
+            n: 1,
+            tokens: of(&self.tokens),
+            classes: of(&self.classes),
+            period_positions: of(&self.period_positions),
+            targets: Arc::new(targets),
+            weights: Arc::new(self.weights[row * time..(row + 1) * time].to_vec()),
+        }
+    }
+
     /// Its rows, and those of another of the same length.
     pub fn joined(&self, other: &Self) -> Self {
         Self {

@@ -174,6 +174,48 @@ fn likelihood_of_documents_longer_than_the_context() {
 }
 
 #[test]
+fn adapting_tells_a_document_that_repeats_itself_better() {
+    let config = configs().into_iter().find(|config| config.family() == Family::Ar).unwrap();
+    let model = trained(&config, 20);
+    let saved = || {
+        let mut map = TensorMap::default();
+        model.save_weights(&mut map);
+        model.save_state(&mut map);
+        map
+    };
+    let before = saved();
+    let stretch = [DOCUMENTS[3], DOCUMENTS[0], [8, 1, 8, 2, 8, 6], DOCUMENTS[1]].concat();
+    let document = [vec![BOUNDARY], stretch.repeat(20)].concat();
+    let nats = |parts: &[&[u32]], rate: f64, counts: bool| -> f64 {
+        let how = Adaptation { rate, counts };
+        model.adapting_nll(parts, Some(1), how).unwrap().iter().sum()
+    };
+    let whole: [&[u32]; 1] = [&document];
+    let fixed = model.whole_nll(&document, Some(1)).unwrap();
+    assert!((nats(&whole, 0.0, false) / fixed - 1.0).abs() < 1e-5);
+    let (weights, counts, both) =
+        (nats(&whole, 1e-3, false), nats(&whole, 0.0, true), nats(&whole, 1e-3, true));
+    assert!(weights < 0.99 * fixed, "{weights} {fixed}");
+    assert!(counts < 0.5 * fixed && both < 0.5 * fixed, "{counts} {both} {fixed}");
+    // What was read goes on from part to part, and not beyond a document.
+    let (first, second) = (&document[..240], &document[239..]);
+    let parts = nats(&[first, second], 1e-3, true);
+    assert!(parts < nats(&[first], 1e-3, true) + nats(&[second], 1e-3, true));
+    assert_eq!(saved(), before);
+    assert_eq!(model.whole_nll(&document, Some(1)), Some(fixed));
+}
+
+#[test]
+fn only_documents_of_any_length_are_adapted_to() {
+    for config in configs() {
+        let model = trained(&config, 0);
+        let adapts = config.family() == Family::Ar;
+        let nats = model.adapting_nll(&[&[BOUNDARY, 1, 2]], None, Adaptation::default());
+        assert!(model.adapts() == adapts && nats.is_some() == adapts, "{config:?}");
+    }
+}
+
+#[test]
 fn save_load_is_bit_exact_and_resumes_exactly() {
     let through_file = |save: &dyn Fn(&mut TensorMap)| {
         let dir = tempfile::tempdir().unwrap();

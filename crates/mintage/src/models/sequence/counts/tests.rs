@@ -87,6 +87,8 @@ fn both_tell_held_out_texts_as_well_as_the_better_of_them() {
         let document = set.document(set.splits().holdout[0]);
         let whole = document_told(&net, set.info(), Windows::close(CONTEXT), &document, None);
         assert!(counts.nats(&document, &whole).is_finite() && counts.nats(&document[..1], &[]) == 0.0);
+        let each: f64 = counts.each_nats(&document, &whole).into_iter().sum();
+        assert!((each - counts.nats(&document, &whole)).abs() < 1e-9);
     }
 }
 
