@@ -39,6 +39,7 @@ use crate::{
     models::{
         Size,
         common::classes::class_input,
+        common::flow_matching::one_noise,
         common::gaussian::{divergence, reparametrise},
         heads,
     },
@@ -71,6 +72,10 @@ pub struct Config {
     pub steps: usize,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Noises that are drawn for each sound in training; the one that points towards it most is taken (Immiscible
+    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
+    #[serde(default = "one_noise")]
+    pub noises: usize,
     /// Iterations of Griffin and Lim.
     #[serde(alias = "rounds")]
     pub griffin_lim_iters: usize,
@@ -106,6 +111,7 @@ impl FamilyConfig<Audio> for Config {
             prior_start: 0.3,
             steps: 16,
             guidance: 2.0,
+            noises: 4,
             griffin_lim_iters: 50,
             batch: 32,
             lr: 3e-3,
@@ -206,6 +212,7 @@ impl GenerativeModel<Audio> for Vae {
             layers: config.prior_layers,
             heads: heads(config.prior_width),
             width: config.prior_width,
+            noises: config.noises,
         };
         let prior = LatentFlowMatching::new(shape, &on, rng);
         Self {

@@ -21,6 +21,7 @@ use super::{
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
 use crate::models::common::{
+    flow_matching::one_noise,
     latents::{FlowShape, LatentFlowMatching, Wanted},
     stages,
 };
@@ -89,6 +90,10 @@ pub struct Config {
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Noises that are drawn for each clip in training; the one that points towards it most is taken (Immiscible
+    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
+    #[serde(default = "one_noise")]
+    pub noises: usize,
 }
 
 impl FamilyConfig<Video> for Config {
@@ -123,6 +128,7 @@ impl FamilyConfig<Video> for Config {
             prior_lr: 5e-3,
             label_drop: 0.1,
             guidance: 1.0,
+            noises: 4,
         }
     }
 
@@ -172,6 +178,7 @@ impl GenerativeModel<Video> for Vae {
             heads: heads(width),
             width,
             shift: config.shift,
+            noises: config.noises,
         };
         let forecaster = (config.forecast > 0.0).then(|| {
             let (width, layers) = (config.forecast_width, config.forecast_layers);

@@ -138,6 +138,7 @@ impl GenerativeModel<Image> for GridVae {
             heads: heads(config.prior_width),
             width: config.prior_width,
             shift: 1.0,
+            noises: config.noises,
         };
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(&trunk, d, &on, rng);

@@ -17,6 +17,7 @@ use crate::{
     events::Metrics,
     models::{
         Conditioning, Size,
+        common::flow_matching::one_noise,
         generative::{FamilyConfig, GenerativeModel},
         memory,
         options::check_even,
@@ -135,6 +136,10 @@ pub struct Config {
     /// Grid: default guidance weight of sampling with labels; 1 is none.
     #[serde(default)]
     pub guidance: f64,
+    /// Grid: noises that are drawn for each image in training; the one that points towards it most is taken (Immiscible
+    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
+    #[serde(default = "one_noise")]
+    pub noises: usize,
     /// Images per step.
     pub batch: usize,
     /// Peak learning rate, of a grid that of stage 1; of AdamW and Muon alike.
@@ -194,6 +199,7 @@ impl FamilyConfig<Image> for Config {
             prior_start: 0.4,
             steps: 12,
             guidance: 1.0,
+            noises: 4,
             batch: 32,
             lr: 4e-3,
             prior_lr: 5e-3,
