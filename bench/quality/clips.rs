@@ -126,6 +126,7 @@ pub fn moving_mnist(case: &str, options: &Options) {
             conditioning: begin,
             choice: SamplingParams::default(),
             guidance: None,
+            autoguidance: None,
         };
         let drawn = clips.sample(&draw, &mut Rng::new(number as u64, 0));
         let each = FRAMES * area;

@@ -3,7 +3,7 @@
 // `where.COLUMN=FROM..TO`, items `DRAW/ITEM` or `source:ID:URL`.
 
 const WHOLE = ["n", "seed", "length", "frames", "top_k"];
-const NUMBERS = ["strength", "seconds", "temperature", "guidance", "top_p", "min_p", "repetition"];
+const NUMBERS = ["strength", "seconds", "temperature", "guidance", "autoguidance", "top_p", "min_p", "repetition"];
 const ITEMS = ["like", "continue"];
 /** Files from the user's disk, by a name that stands in the address. @type {Map<string, any>} */
 const files = new Map();

@@ -119,6 +119,10 @@ pub struct Sample {
     /// How strongly the label steers; 1 is the plain model
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub guidance: Option<f64>,
+    /// How far to go from what an early version of the model draws, at twice the time; 1 is the model alone (flow of
+    /// images; vae of sounds, clips and large images)
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    pub autoguidance: Option<f64>,
     /// Only the K most probable codes at each place (vqvae), or tokens (texts, music)
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,

@@ -162,6 +162,7 @@ fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
         range: args.range.clone(),
         temperature: args.temperature,
         guidance: args.guidance,
+        autoguidance: args.autoguidance,
         top_k: args.top_k,
         top_p: args.top_p,
         min_p: args.min_p,

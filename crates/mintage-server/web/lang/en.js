@@ -316,6 +316,8 @@ export default {
   "field.range": "Range of pitches",
   "field.guidance": "Guidance",
   "field.hint.guidance": "How strongly the class steers; 1 is the plain model.",
+  "field.autoguidance": "Autoguidance",
+  "field.hint.autoguidance": "How far to go from what an early version of the model draws; 1 is the model alone.",
   "field.top_k": "Top k",
   "field.top_p": "Top p",
   "field.min_p": "Min p",

@@ -316,6 +316,8 @@ export default {
   "field.range": "Диапазон высот",
   "field.guidance": "Guidance",
   "field.hint.guidance": "Насколько сильно направляет класс; 1 — обычная модель.",
+  "field.autoguidance": "Autoguidance",
+  "field.hint.autoguidance": "Насколько уйти от того, что рисует ранняя версия модели; 1 — сама модель.",
   "field.top_k": "Top k",
   "field.top_p": "Top p",
   "field.min_p": "Min p",

@@ -30,6 +30,10 @@ const GUIDED: &[(DataKind, &[Family])] = &[
     (Video, &[Family::Vae, Family::Vqvae]),
 ];
 
+/// Flows keep an early version of themselves. One is the prior of these VAEs, of images where latents are a grid.
+const AUTOGUIDED: &[(DataKind, &[Family])] =
+    &[(Image, &[Family::Vae, Family::Flow]), (Audio, &[Family::Vae]), (Video, &[Family::Vae])];
+
 /// A blend takes a start that is a point of a space: noise, or the latent vectors of a VAE.
 const BLENDED: &[(DataKind, &[Family])] = &[
     (Image, &[Family::Vae, Family::Gan, Family::Flow]),
@@ -72,6 +76,7 @@ pub const REQUEST: &[Field] = &[
     field("range", &[Music], ANY),
     field("temperature", ALL, ANY),
     field("guidance", MEDIA, GUIDED),
+    field("autoguidance", &[Image, Audio, Video], AUTOGUIDED),
     field("top_k", MEDIA, CODES),
     field("top_p", MEDIA, CODES),
     field("min_p", &[Text, Music, Audio, Video], CODES),
@@ -176,8 +181,8 @@ mod tests {
             "continue": {"text": "a"}, "like": {"text": "a"}, "strength": 1, "between": [{"text": "a"}, {"text": "b"}],
             "blend": {"anchors": [{"seed": 1}, {"seed": 2}], "weights": [1, 0]},
             "length": 1, "frames": 1, "seconds": 1, "endless": true, "stop": ["a"], "match": "a", "json_shape": "{}",
-            "key": "C", "metre": "3/4", "range": "1..2", "temperature": 1, "guidance": 1, "top_k": 1, "top_p": 1,
-            "min_p": 1, "repetition": 1}"#;
+            "key": "C", "metre": "3/4", "range": "1..2", "temperature": 1, "guidance": 1, "autoguidance": 1,
+            "top_k": 1, "top_p": 1, "min_p": 1, "repetition": 1}"#;
         let json = Request::parse(all).unwrap().to_json();
         let given: Vec<&String> = json.as_object().unwrap().keys().collect();
         let listed: Vec<&str> = REQUEST.iter().map(|field| field.name).collect();

@@ -106,6 +106,9 @@ pub struct Request {
     /// Weight of classifier-free guidance towards the class; 1 is the plain model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<f64>,
+    /// Weight of guidance by an early version of the model; 1 is the model alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoguidance: Option<f64>,
     /// Only this many of the most probable codes or tokens at each place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
@@ -242,6 +245,7 @@ impl Request {
             ("range", self.range.is_some()),
             ("temperature", self.temperature.is_some()),
             ("guidance", self.guidance.is_some()),
+            ("autoguidance", self.autoguidance.is_some()),
             ("top_k", self.top_k.is_some()),
             ("top_p", self.top_p.is_some()),
             ("min_p", self.min_p.is_some()),
@@ -301,6 +305,10 @@ impl Request {
         if self.guidance.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
             return Err(Error::field("guidance", "must be 0 or more")
                 .with_hint("1 is the plain model, 2 or 3 steer more strongly"));
+        }
+        if self.autoguidance.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
+            return Err(Error::field("autoguidance", "must be 0 or more")
+                .with_hint("1 is the model alone, 1.5 or 2 go beyond it"));
         }
         if self.strength.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
             return Err(Error::field("strength", "must lie between 0 and 1")

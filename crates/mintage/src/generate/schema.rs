@@ -135,6 +135,11 @@ impl Writer<'_> {
             "guidance" => json!({
                 "type": "number", "minimum": 0, "description": "How strongly the class steers; 1 is the plain model",
             }),
+            "autoguidance" if !has_early(model) => return Ok(None),
+            "autoguidance" => json!({
+                "type": "number", "minimum": 0,
+                "description": "How far to go from what an early version of the model draws; 1 is the model alone",
+            }),
             "top_k" => {
                 json!({ "type": "integer", "minimum": 1, "description": "Only so many of the most probable" })
             }
@@ -228,6 +233,16 @@ fn supports(model: &Model, conditioning: &Conditioning<()>) -> bool {
         AnyModel::Sequence(model) => model.supports(conditioning),
         AnyModel::Audio(model) => model.supports(conditioning),
         AnyModel::Video(model) => model.supports(conditioning),
+    }
+}
+
+fn has_early(model: &Model) -> bool {
+    match &model.any {
+        AnyModel::Image(model) => model.has_early(),
+        AnyModel::Table(model) => model.has_early(),
+        AnyModel::Sequence(model) => model.has_early(),
+        AnyModel::Audio(model) => model.has_early(),
+        AnyModel::Video(model) => model.has_early(),
     }
 }
 

@@ -51,6 +51,7 @@ impl Request {
             seed: self.seed_or_default(),
             temperature: self.temperature(),
             guidance: self.guidance.map(|w| w as f32),
+            autoguidance: self.autoguidance.map(|w| w as f32),
             top_k: self.top_k,
             top_p: self.top_p.map(|p| p as f32),
         })
@@ -169,6 +170,7 @@ impl Request {
             seconds: self.seconds,
             choice: self.choice(),
             guidance: self.guidance.map(|w| w as f32),
+            autoguidance: self.autoguidance.map(|w| w as f32),
             seed: self.seed_or_default(),
         })
     }
@@ -196,6 +198,7 @@ impl Request {
             length,
             choice: self.choice(),
             guidance: self.guidance,
+            autoguidance: self.autoguidance,
             seed: self.seed_or_default(),
         })
     }

@@ -139,6 +139,11 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
         matches!(conditioning, Conditioning::None)
     }
 
+    /// Whether it keeps an early version of itself, which can guide what it draws (autoguidance).
+    fn has_early(&self) -> bool {
+        false
+    }
+
     /// Through the encoder and back; `None` where a family has no encoder.
     fn reconstruct(&self, _batch: &K::Batch, _rng: &mut Rng) -> Option<K::Reconstruction> {
         None
@@ -356,6 +361,10 @@ macro_rules! families {
 
                 fn supports(&self, conditioning: &Conditioning<()>) -> bool {
                     match self { $(Self::$family(model) => model.supports(conditioning)),+ }
+                }
+
+                fn has_early(&self) -> bool {
+                    match self { $(Self::$family(model) => model.has_early()),+ }
                 }
 
                 fn reconstruct(&self, batch: &Batch, rng: &mut Rng) -> Option<<$kind as Kind>::Reconstruction> {

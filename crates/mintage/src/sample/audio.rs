@@ -3,7 +3,7 @@
 use mintage_data::{AudioBatch, AudioFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, Limits, check_blend, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, check_early, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -34,6 +34,8 @@ pub struct AudioRequest {
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Weight of guidance by an early version of the model; `None`: the model's default.
+    pub autoguidance: Option<f32>,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -132,6 +134,7 @@ impl SoundChunks<'_> {
             conditioning: request.conditioning.map(Vec::as_slice),
             choice: request.choice,
             guidance: request.guidance,
+            autoguidance: request.autoguidance,
         };
         let samples = self.parts.model.sample(&draw, &mut rng);
         Some(Sounds { samples, labels: labels.to_vec(), ..self.head() })
@@ -193,6 +196,7 @@ impl Model {
             self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
         self.check_beginning(parts.model, &request.conditioning)?;
         check_blend(&request.conditioning, request.n)?;
+        check_early(request.autoguidance.is_some(), parts.model.has_early())?;
         let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
         Ok(SoundChunks { parts, request, length, labels, chunks })
     }

@@ -3,7 +3,7 @@
 use mintage_data::{ImageBatch, ImageTransform, Images};
 use mintage_nn::Rng;
 
-use super::{Chunks, Limits, check_blend, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, check_early, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -29,6 +29,8 @@ pub struct ImageRequest {
     pub temperature: f32,
     /// Classifier-free guidance weight; `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Weight of guidance by an early version of the model; `None`: the model's default.
+    pub autoguidance: Option<f32>,
     /// Only this many of the most probable codes (VQ-VAE).
     pub top_k: Option<usize>,
     /// Only the most probable codes up to this probability in all (VQ-VAE).
@@ -44,6 +46,7 @@ impl Default for ImageRequest {
             seed: 1,
             temperature: 1.0,
             guidance: None,
+            autoguidance: None,
             top_k: None,
             top_p: None,
         }
@@ -86,6 +89,7 @@ impl ImageChunks<'_> {
             conditioning: &request.conditioning,
             temperature: request.temperature,
             guidance: request.guidance,
+            autoguidance: request.autoguidance,
             top_k: request.top_k,
             top_p: request.top_p,
         };
@@ -135,6 +139,7 @@ impl Model {
     ) -> Result<ImageChunks<'_>, Error> {
         let parts = self.images()?;
         self.check_start(parts.model, &request)?;
+        check_early(request.autoguidance.is_some(), parts.model.has_early())?;
         limits.check_items(request.n, parts.info.shape.pixels(), "images")?;
         // An image that is given says itself what it shows.
         let (seed, given) = class_source(&request.conditioning, request.seed);

@@ -84,6 +84,17 @@ fn check_blend<T>(conditioning: &Conditioning<T>, n: usize) -> Result<(), Error>
     }
 }
 
+/// Refuses guidance by an early version where a model keeps none.
+fn check_early(is_wanted: bool, has_early: bool) -> Result<(), Error> {
+    match is_wanted && !has_early {
+        false => Ok(()),
+        true => {
+            Err(Error::field("autoguidance", "cannot be met: this model keeps no early version of itself")
+                .with_hint("flows that this version trains keep one: train it again"))
+        }
+    }
+}
+
 /// The labels of some items, where there are labels.
 fn labels_of(labels: &[u32], items: Range<usize>) -> &[u32] {
     if labels.is_empty() { labels } else { &labels[items] }

@@ -3,7 +3,7 @@
 use mintage_data::{Clips, VideoBatch, VideoFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, Limits, check_blend, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, check_early, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -47,6 +47,8 @@ pub struct VideoRequest {
     pub choice: SamplingParams,
     /// How strongly the class steers; `None` is the model's default.
     pub guidance: Option<f64>,
+    /// Weight of guidance by an early version of the model; `None`: the model's default.
+    pub autoguidance: Option<f64>,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -82,7 +84,7 @@ impl ClipChunks<'_> {
     pub(crate) fn next_chunk(&mut self) -> Option<Clips> {
         let (items, mut rng) = self.chunks.next(&self.request.conditioning)?;
         let labels = labels_of(&self.labels, items.clone());
-        let VideoRequest { choice, guidance, conditioning, .. } = &self.request;
+        let VideoRequest { choice, guidance, autoguidance, conditioning, .. } = &self.request;
         let draw = VideoSampleParams {
             n: items.len(),
             labels,
@@ -90,6 +92,7 @@ impl ClipChunks<'_> {
             conditioning: conditioning.map(Vec::as_slice),
             choice: *choice,
             guidance: *guidance,
+            autoguidance: *autoguidance,
         };
         let pixels = self.parts.model.sample(&draw, &mut rng);
         Some(Clips { pixels, labels: labels.to_vec(), ..self.head() })
@@ -159,6 +162,7 @@ impl Model {
             ));
         }
         check_blend(&request.conditioning, request.n)?;
+        check_early(request.autoguidance.is_some(), parts.model.has_early())?;
         let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =
             self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;

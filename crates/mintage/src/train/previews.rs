@@ -138,6 +138,7 @@ fn preview_sounds(
             conditioning,
             choice,
             guidance: None,
+            autoguidance: None,
         },
         rng,
     );
@@ -167,8 +168,15 @@ fn preview_clips(
         count => (0..PREVIEW_CLIPS).map(|i| (i % count) as u32).collect(),
     };
     let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
-    let draw =
-        VideoSampleParams { n: PREVIEW_CLIPS, labels: &labels, frames, conditioning, choice, guidance: None };
+    let draw = VideoSampleParams {
+        n: PREVIEW_CLIPS,
+        labels: &labels,
+        frames,
+        conditioning,
+        choice,
+        guidance: None,
+        autoguidance: None,
+    };
     let pixels = model.sample(&draw, rng);
     let clips = Clips { shape, frames, fps, pixels, labels, classes: classes.clone() };
     let film = grid_film("preview", &[(String::new(), clips)], PREVIEW_COLUMNS)?;

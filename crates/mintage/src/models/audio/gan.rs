@@ -530,7 +530,15 @@ mod tests {
 
     fn draw(labels: &[u32], length: usize) -> AudioSampleParams<'_> {
         let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
-        AudioSampleParams { n: labels.len(), labels, length, conditioning, choice, guidance: None }
+        AudioSampleParams {
+            n: labels.len(),
+            labels,
+            length,
+            conditioning,
+            choice,
+            guidance: None,
+            autoguidance: None,
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::models::common::early::autoguided;
 use crate::models::common::flow_matching::{equal_steps, guided, integrate, nearest_noise, sample_timestep};
 
 /// Share of the training sounds whose beginning is known.
@@ -85,11 +86,13 @@ impl Frames {
 
 /// How latent frames are drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub struct Way<'a> {
     /// Steps of Heun's rule from `t = 0` to 1.
     pub steps: usize,
     /// Weight of classifier-free guidance; 1 is the plain conditional model.
     pub guidance: f64,
+    /// An early version of the model to be guided by, and the weight of that, see [`autoguided`].
+    pub early: Option<(&'a LatentFlowMatching, f64)>,
     /// What noise is multiplied by.
     pub temperature: f32,
     /// How much of the path from noise is travelled anew: 1 begins with noise alone.
@@ -152,12 +155,12 @@ impl LatentFlowMatching {
         self.head.forward(self.decoder.forward(at, Some(x)))
     }
 
-    /// The velocity with classifier-free guidance.
-    fn guided(&self, x: &Tensor<2>, frames: &Frames, t: f32, guidance: f64) -> Tensor<2> {
+    /// The velocity with guidance by an early version inside classifier-free guidance.
+    fn guided(&self, x: &Tensor<2>, frames: &Frames, t: f32, way: Way) -> Tensor<2> {
         let times = vec![t; frames.n()];
-        guided(guidance, &frames.labels, self.shape.classes as u32, |labels| {
+        guided(way.guidance, &frames.labels, self.shape.classes as u32, |labels| {
             let frames = Frames { labels: labels.to_vec(), ..frames.clone() };
-            self.velocity(x.clone(), &frames, &times)
+            autoguided(self, way.early, |net| net.velocity(x.clone(), &frames, &times))
         })
     }
 
@@ -173,7 +176,7 @@ impl LatentFlowMatching {
         let steps = ((way.steps as f32 * way.strength).ceil() as usize).max(1);
         let dt = way.strength / steps as f32;
         integrate(x * target_mask.clone() + kept, &equal_steps(from, dt, steps), |x, t| {
-            self.guided(&x, frames, t, way.guidance) * target_mask.clone()
+            self.guided(&x, frames, t, way) * target_mask.clone()
         })
     }
 
@@ -288,7 +291,7 @@ mod tests {
     use mintage_nn::{AdamW, Trainable, weights::to_vec};
 
     const SHAPE: FlowShape = FlowShape { dims: 2, classes: 2, layers: 1, heads: 2, width: 32, noises: 1 };
-    const WAY: Way = Way { steps: 8, guidance: 1.0, temperature: 1.0, strength: 1.0 };
+    const WAY: Way = Way { steps: 8, guidance: 1.0, early: None, temperature: 1.0, strength: 1.0 };
 
     /// Three sounds of four frames, the last of two and a half.
     fn frames(labels: [u32; 3]) -> Frames {

@@ -58,6 +58,8 @@ pub struct AudioSampleParams<'a> {
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Weight of guidance by an early version of the model; 1 is the model alone. `None`: the model's default.
+    pub autoguidance: Option<f32>,
 }
 
 /// Most iterations of Griffin and Lim: after a hundred no change is audible.

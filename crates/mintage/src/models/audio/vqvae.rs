@@ -556,6 +556,7 @@ mod tests {
             conditioning: Conditioning::None,
             choice: SamplingParams::default(),
             guidance: None,
+            autoguidance: None,
         };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.8] {
@@ -581,7 +582,15 @@ mod tests {
         assert_eq!(half.fine[1], whole[3][..steps / 2 * GROUP]);
         for length in [1, 100, 3 * each] {
             let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
-            let draw = AudioSampleParams { n: 1, labels: &[], length, conditioning, choice, guidance: None };
+            let draw = AudioSampleParams {
+                n: 1,
+                labels: &[],
+                length,
+                conditioning,
+                choice,
+                guidance: None,
+                autoguidance: None,
+            };
             let sounds = model.sample(&draw, &mut Rng::new(3, 0));
             assert!(sounds[0].len() <= 2 * length && !sounds[0].is_empty());
         }

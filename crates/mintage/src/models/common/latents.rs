@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::models::common::{
     classes::indices,
+    early::autoguided,
     flow_matching::{guided, integrate, nearest_noise, sample_timestep, steps_between},
     rows::swapped,
 };
@@ -83,6 +84,8 @@ pub struct Wanted<'a> {
     /// Weight of classifier-free guidance (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional
     /// model.
     pub guidance: f64,
+    /// An early version of the model to be guided by, and the weight of that, see [`autoguided`].
+    pub early: Option<(&'a LatentFlowMatching, f64)>,
     /// What the noise is multiplied by.
     pub temperature: f32,
 }
@@ -254,14 +257,14 @@ impl LatentFlowMatching {
         let moving: Tensor<2> = Tensor::from_data(TensorData::new(moving, [n * window * cells, 1]), device);
         let velocity = |x: Tensor<2>, t: f32| {
             let t: Vec<f32> = known.iter().map(|&known| if known > 0.0 { 1.0 } else { t }).collect();
-            self.guided(&x, &t, wanted.classes, wanted.guidance) * moving.clone()
+            self.guided(&x, &t, wanted.classes, wanted.guidance, wanted.early) * moving.clone()
         };
         let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
         to_vec(&integrate(x, &steps_between(&self.times(begin, wanted.steps)), velocity))
     }
 
     /// Latents of one window each, `x [n · frames · cells, d]`, carried to the data from where they are at the time `begin`:
-    /// from noise at 0. `steps` and `guidance` as in [`Wanted`].
+    /// from noise at 0. `steps`, `guidance` and `early` as in [`Wanted`].
     pub fn carried(
         &self,
         x: Tensor<2>,
@@ -269,10 +272,11 @@ impl LatentFlowMatching {
         classes: &[u32],
         steps: usize,
         guidance: f64,
+        early: Option<(&Self, f64)>,
     ) -> Tensor<2> {
         let frames = classes.len() * self.shape.frames;
         let steps = steps_between(&self.times(begin, steps));
-        integrate(x, &steps, |x, t| self.guided(&x, &vec![t; frames], classes, guidance))
+        integrate(x, &steps, |x, t| self.guided(&x, &vec![t; frames], classes, guidance, early))
     }
 
     /// The noise that leads to latents of one window each, found by going the way back. Guidance bends the way: what was
@@ -293,10 +297,18 @@ impl LatentFlowMatching {
         (0..=steps).map(|step| self.shape.time(share(step))).collect()
     }
 
-    /// The velocity with classifier-free guidance.
-    fn guided(&self, x: &Tensor<2>, t: &[f32], classes: &[u32], guidance: f64) -> Tensor<2> {
-        let none = self.shape.classes as u32;
-        guided(guidance, classes, none, |classes| self.velocity(x.clone(), t, classes))
+    /// The velocity with guidance by an early version inside classifier-free guidance.
+    fn guided(
+        &self,
+        x: &Tensor<2>,
+        t: &[f32],
+        classes: &[u32],
+        guidance: f64,
+        early: Option<(&Self, f64)>,
+    ) -> Tensor<2> {
+        guided(guidance, classes, self.shape.classes as u32, |classes| {
+            autoguided(self, early, |net| net.velocity(x.clone(), t, classes))
+        })
     }
 }
 
@@ -371,7 +383,7 @@ mod tests {
     }
 
     fn wanted<'a>(classes: &'a [u32], frames: usize, known: &'a [f32]) -> Wanted<'a> {
-        Wanted { classes, frames, known, like: None, steps: 8, guidance: 1.0, temperature: 1.0 }
+        Wanted { classes, frames, known, like: None, steps: 8, guidance: 1.0, early: None, temperature: 1.0 }
     }
 
     #[test]
@@ -421,7 +433,7 @@ mod tests {
             if i == 20 {
                 // Later all noise of a class leads to one point, and nothing leads back.
                 let net = train.averaged();
-                let made = net.carried(noise.clone(), 0.0, &[0, 1], 100, 1.0);
+                let made = net.carried(noise.clone(), 0.0, &[0, 1], 100, 1.0, None);
                 let back = to_vec(&net.noise_of(made, &[0, 1], 100));
                 assert!(far(&back, &to_vec(&noise)) < 0.1, "{back:?}");
             }
@@ -429,8 +441,8 @@ mod tests {
             train.update(loss, 1e-2 * (1.0 - f64::from(i) / 250.0)).unwrap();
         }
         let net = train.averaged();
-        let made = net.carried(noise, 0.0, &[0, 1], 8, 1.0);
+        let made = net.carried(noise, 0.0, &[0, 1], 8, 1.0, None);
         assert!(far(&to_vec(&made), &latents(1)) < 0.4, "{made:?}");
-        assert_eq!(to_vec(&net.carried(made.clone(), 1.0, &[0, 1], 8, 1.0)), to_vec(&made));
+        assert_eq!(to_vec(&net.carried(made.clone(), 1.0, &[0, 1], 8, 1.0, None)), to_vec(&made));
     }
 }

@@ -4,6 +4,7 @@ pub mod adversarial;
 pub mod classes;
 pub mod codes;
 pub mod conditioning;
+pub mod early;
 pub mod flow_matching;
 pub mod gaussian;
 pub mod latents;

@@ -6,6 +6,9 @@
 //! Heun's rule; classifier-free guidance mixes the velocities with and without the label. In training the noise of an
 //! image is the one of a few that points towards it most (Immiscible Diffusion, arXiv:2406.12303).
 //!
+//! Guidance is of two kinds. Autoguidance leads away from an early version of the network (`common/early.rs`), and stands
+//! inside: what classifier-free guidance mixes are autoguided velocities, with the label and without it.
+//!
 //! The U-Net sees the image folded into 2×2 patches, so that its first level works on a quarter of the
 //! positions.
 
@@ -24,6 +27,7 @@ use super::Image;
 use super::{batch_classes, in_batches, initial_noise, to_model, to_pixels};
 use crate::models::Conditioning;
 use crate::models::common::classes::{class_input, indices};
+use crate::models::common::early::{WithEarly, autoguided, no_autoguidance};
 use crate::models::common::flow_matching::{
     equal_steps, guided, integrate, nearest_noise, one_noise, sample_timestep,
 };
@@ -52,6 +56,10 @@ pub struct Config {
     pub steps: usize,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Default weight of guidance by the network's own weights after a tenth of its training (autoguidance,
+    /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
+    #[serde(default = "no_autoguidance")]
+    pub autoguidance: f64,
     /// Noises that are drawn for each image in training; the one that points towards it most is taken (Immiscible
     /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
     #[serde(default = "one_noise")]
@@ -82,6 +90,7 @@ impl FamilyConfig<Image> for Config {
             blocks,
             steps: 10,
             guidance: 1.0,
+            autoguidance: 1.0,
             noises: 4,
             batch: 16,
             lr: 1e-3,
@@ -101,7 +110,7 @@ pub struct Flow {
     config: Config,
     info: ImageInfo,
     device: Device,
-    train: Trainable<UNet>,
+    train: WithEarly<UNet>,
 }
 
 impl GenerativeModel<Image> for Flow {
@@ -114,7 +123,7 @@ impl GenerativeModel<Image> for Flow {
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
-            train: Trainable::new(net, adam),
+            train: WithEarly::new(Trainable::new(net, adam)),
         }
     }
 
@@ -129,7 +138,7 @@ impl GenerativeModel<Image> for Flow {
             class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let loss = self.loss(self.train.net(), batch, &classes, &device, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.train.update(loss, lr)?;
+        let (loss, norm) = self.train.update(loss, lr, progress)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
@@ -140,8 +149,8 @@ impl GenerativeModel<Image> for Flow {
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
-    /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations. The noise of a
-    /// given image is found by going the same way back.
+    /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations, twice as many with each kind of
+    /// guidance. The noise of a given image is found by going the same way back.
     fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         let shape = self.info.shape;
@@ -149,13 +158,14 @@ impl GenerativeModel<Image> for Flow {
             0 => 1.0,
             _ => f64::from(draw.guidance.unwrap_or(self.config.guidance as f32)),
         };
+        let early = self.train.early(draw.autoguidance.map_or(self.config.autoguidance, f64::from));
         let steps = self.config.steps.max(1);
         let dt = 1.0 / steps as f32;
         in_batches(draw, self.info.classes, |part| {
-            let velocity = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, part.labels, guidance);
+            let velocity = |x: Tensor<4>, t: f32| self.velocity(&net, early, x, t, part.labels, guidance);
             let noise_of = |image: &[u8]| {
                 // Guidance bends the way: what was never bent is not bent back.
-                let plain = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, &part.labels[..1], 1.0);
+                let plain = |x: Tensor<4>, t: f32| self.velocity(&net, None, x, t, &part.labels[..1], 1.0);
                 let back = equal_steps(1.0, -dt, steps);
                 let x_0 = integrate(to_model(image, shape, &self.device), &back, plain);
                 x_0.flatten::<2>(1, 3)
@@ -168,6 +178,10 @@ impl GenerativeModel<Image> for Flow {
 
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
         !matches!(conditioning, Conditioning::Continue { .. })
+    }
+
+    fn has_early(&self) -> bool {
+        self.train.has_early()
     }
 
     parts!("unet" = train);
@@ -191,10 +205,20 @@ impl Flow {
         kernels::mean_squared_error(v, x_1 - x_0)
     }
 
-    /// The velocity at one time for one class an item, with classifier-free guidance.
-    fn velocity(&self, net: &UNet, x: Tensor<4>, t: f32, labels: &[u32], guidance: f64) -> Tensor<4> {
+    /// The velocity at one time for one class an item, with guidance by an early network and by the classes.
+    fn velocity(
+        &self,
+        net: &UNet,
+        early: Option<(&UNet, f64)>,
+        x: Tensor<4>,
+        t: f32,
+        labels: &[u32],
+        guidance: f64,
+    ) -> Tensor<4> {
         let times = vec![t; labels.len()];
-        guided(guidance, labels, self.info.classes as u32, |labels| net.forward(x.clone(), &times, labels))
+        guided(guidance, labels, self.info.classes as u32, |labels| {
+            autoguided(net, early, |net| net.forward(x.clone(), &times, labels))
+        })
     }
 }
 
@@ -328,6 +352,8 @@ impl UNet {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mintage_nn::TensorMap;
+
     use crate::models::Conditioning;
     use crate::models::{
         common::test_support::{check_overfits, check_save_load},
@@ -374,5 +400,42 @@ mod tests {
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         let step = |m: &mut Flow| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, 0)).unwrap();
         assert_eq!(step(&mut a), step(&mut b));
+    }
+
+    #[test]
+    fn an_early_version_guides_where_it_is_asked_to() {
+        let mut model = tiny();
+        for (i, progress) in [0.0, 0.1, 0.5, 0.6].into_iter().enumerate() {
+            assert_eq!(model.has_early(), i > 1);
+            model.step(&tiny_batch(), progress, &mut Rng::new(2, i as u64)).unwrap();
+        }
+        let drawn = |model: &Flow, autoguidance: Option<f32>, guidance: f32| {
+            let draw = ImageSampleParams {
+                autoguidance,
+                guidance: Some(guidance),
+                ..ImageSampleParams::new(3, &[0, 1, 2])
+            };
+            model.sample(&draw, &mut Rng::new(3, 0))
+        };
+        // What a version wrote that kept no early weights: the same images, and none to be guided by.
+        let mut map = TensorMap::default();
+        model.save_weights(&mut map);
+        map.tensors.retain(|name, _| !name.starts_with("early."));
+        let mut old = tiny();
+        old.load_weights(&map).unwrap();
+        assert!(!old.has_early());
+        for guidance in [1.0, 2.0] {
+            let plain = drawn(&model, None, guidance);
+            assert_eq!(plain, drawn(&model, Some(1.0), guidance));
+            assert_eq!(plain, drawn(&old, Some(3.0), guidance));
+            assert_ne!(plain, drawn(&model, Some(3.0), guidance));
+        }
+        // The option is what is taken where nothing is asked for.
+        let asked = drawn(&model, Some(3.0), 1.0);
+        model.config.autoguidance = 3.0;
+        assert_eq!(drawn(&model, None, 1.0), asked);
+        let mut read = tiny();
+        check_save_load(|map| model.save_weights(map), |map| read.load_weights(map).unwrap());
+        assert_eq!(drawn(&read, Some(3.0), 1.0), asked);
     }
 }

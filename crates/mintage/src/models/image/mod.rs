@@ -48,6 +48,8 @@ pub struct ImageSampleParams<'a> {
     pub temperature: f32,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Weight of guidance by an early version of the model; 1 is the model alone. `None`: the model's default.
+    pub autoguidance: Option<f32>,
     /// Keep only the k most probable codes (VQ-VAE prior).
     pub top_k: Option<usize>,
     /// Keep the most probable codes up to this total probability (VQ-VAE prior).
@@ -63,6 +65,7 @@ impl<'a> ImageSampleParams<'a> {
             conditioning: &Conditioning::None,
             temperature: 1.0,
             guidance: None,
+            autoguidance: None,
             top_k: None,
             top_p: None,
         }

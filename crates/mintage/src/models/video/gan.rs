@@ -551,7 +551,15 @@ mod tests {
 
     fn draw(n: usize, frames: usize) -> VideoSampleParams<'static> {
         let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
-        VideoSampleParams { n, labels: &[0, 1, 2], frames, conditioning, choice, guidance: None }
+        VideoSampleParams {
+            n,
+            labels: &[0, 1, 2],
+            frames,
+            conditioning,
+            choice,
+            guidance: None,
+            autoguidance: None,
+        }
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct VideoSampleParams<'a> {
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f64>,
+    /// Weight of guidance by an early version of the model; 1 is the model alone. `None`: the model's default.
+    pub autoguidance: Option<f64>,
 }
 
 families! {

@@ -21,6 +21,7 @@ use super::{
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
 use crate::models::common::{
+    early::{WithEarly, no_autoguidance},
     flow_matching::one_noise,
     latents::{FlowShape, LatentFlowMatching, Wanted},
     stages,
@@ -90,6 +91,10 @@ pub struct Config {
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Default weight of guidance by the network's own weights after a tenth of its training (autoguidance,
+    /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
+    #[serde(default = "no_autoguidance")]
+    pub autoguidance: f64,
     /// Noises that are drawn for each clip in training; the one that points towards it most is taken (Immiscible
     /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
     #[serde(default = "one_noise")]
@@ -128,6 +133,7 @@ impl FamilyConfig<Video> for Config {
             prior_lr: 5e-3,
             label_drop: 0.1,
             guidance: 1.0,
+            autoguidance: 1.0,
             noises: 4,
         }
     }
@@ -148,7 +154,7 @@ pub struct Vae {
     info: VideoInfo,
     device: Device,
     autoencoder: Autoencoder,
-    prior: Trainable<LatentFlowMatching>,
+    prior: WithEarly<LatentFlowMatching>,
     forecaster: Option<Trainable<Forecaster>>,
 }
 
@@ -187,11 +193,11 @@ impl GenerativeModel<Video> for Vae {
         });
         Self {
             autoencoder,
-            prior: Trainable::with_muon(
+            prior: WithEarly::new(Trainable::with_muon(
                 LatentFlowMatching::new(prior, &on, rng),
                 AdamW::default(),
                 LatentFlowMatching::is_hidden,
-            ),
+            )),
             forecaster,
             config: config.clone(),
             info: info.clone(),
@@ -244,8 +250,9 @@ impl GenerativeModel<Video> for Vae {
     /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some
     /// noise, and what follows given frames with the latents of a forecast, where there is one.
     fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance } = draw;
+        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance, autoguidance } = draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
+        let early = self.prior.early(autoguidance.unwrap_or(self.config.autoguidance));
         let (mut known, mut like) = (Vec::new(), None);
         match conditioning {
             Conditioning::None | Conditioning::Interpolate { .. } => {}
@@ -268,7 +275,7 @@ impl GenerativeModel<Video> for Vae {
         let mut pixels = in_parts(n, labels, frames, self.info.classes, |classes| {
             let (steps, temperature) = (self.config.steps, choice.temperature);
             let guidance = guidance.unwrap_or(self.config.guidance);
-            let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, temperature };
+            let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, early, temperature };
             from_frames(&coder.decode(prior.sample(&wanted, &self.device, rng), frames), frames)
         });
         keep_given(&mut pixels, conditioning, self.info.shape, frames);
@@ -277,6 +284,10 @@ impl GenerativeModel<Video> for Vae {
 
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
         !matches!(conditioning, Conditioning::Interpolate { .. })
+    }
+
+    fn has_early(&self) -> bool {
+        self.prior.has_early()
     }
 
     /// Decodes the means of `q(z|x)`: bytes as in the batch.
@@ -309,7 +320,7 @@ impl Vae {
         let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(z, &classes, self.config.p_continue, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.prior.update(loss, lr)?;
+        let (loss, norm) = self.prior.update(loss, lr, progress)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
@@ -409,6 +420,7 @@ mod tests {
             conditioning: start,
             choice: SamplingParams::default(),
             guidance: None,
+            autoguidance: None,
         }
     }
 
@@ -431,7 +443,12 @@ mod tests {
         a.step(&tiny_batch(), 0.8, &mut Rng::new(2, 2)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, Conditioning::None) };
+        assert!(a.has_early());
+        let draw = VideoSampleParams {
+            guidance: Some(2.0),
+            autoguidance: Some(2.0),
+            ..draw(3, 4, Conditioning::None)
+        };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.1, 0.5, 0.8] {
             let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();

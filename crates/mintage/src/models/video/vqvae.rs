@@ -214,7 +214,7 @@ impl GenerativeModel<Video> for Vqvae {
     /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
     /// the rest.
     fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance } = draw;
+        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance, .. } = draw;
         let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
         let guidance = guidance.unwrap_or(self.config.guidance);
         let known = self.known(&net, conditioning, frames);
@@ -392,6 +392,7 @@ mod tests {
             conditioning: start,
             choice: SamplingParams::default(),
             guidance: None,
+            autoguidance: None,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
         Conditioning,
         common::{
             classes::class_input,
+            early::WithEarly,
             gaussian::{divergence, reparametrise},
             latents::{FlowShape, LatentFlowMatching},
             mean_squares::MeanSquares,
@@ -111,7 +112,7 @@ pub struct GridVae {
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     squares: MeanSquares,
-    prior: Trainable<LatentFlowMatching>,
+    prior: WithEarly<LatentFlowMatching>,
     /// Vectors of an image, and dimensions of each.
     size: (usize, usize),
 }
@@ -146,7 +147,7 @@ impl GenerativeModel<Image> for GridVae {
         Self {
             autoencoder: trained(autoencoder, config, is_hidden),
             squares: MeanSquares::new(d),
-            prior: trained(prior, config, LatentFlowMatching::is_hidden),
+            prior: WithEarly::new(trained(prior, config, LatentFlowMatching::is_hidden)),
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
@@ -190,15 +191,20 @@ impl GenerativeModel<Image> for GridVae {
     fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let (prior, coder) = (self.prior.averaged(), self.coder());
         let guidance = draw.guidance.map_or(self.config.guidance, f64::from);
+        let early = self.prior.early(draw.autoguidance.map_or(self.config.autoguidance, f64::from));
         in_batches(draw, self.info.classes, |part| {
             let (x, begin) = self.beginning(part, &prior, &coder, rng);
-            let z = prior.carried(x, begin, part.labels, self.steps(), guidance);
+            let z = prior.carried(x, begin, part.labels, self.steps(), guidance, early);
             to_pixels(&coder.decode(z))
         })
     }
 
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
         !matches!(conditioning, Conditioning::Continue { .. })
+    }
+
+    fn has_early(&self) -> bool {
+        self.prior.has_early()
     }
 
     /// Decodes the mean of `q(z|x)`.
@@ -241,7 +247,7 @@ impl GridVae {
         let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(z, &classes, 0.0, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.prior.update(loss, lr)?;
+        let (loss, norm) = self.prior.update(loss, lr, progress)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
@@ -357,7 +363,12 @@ mod tests {
         a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = ImageSampleParams { guidance: Some(2.0), ..ImageSampleParams::new(3, &[0, 1, 2]) };
+        assert!(a.has_early());
+        let draw = ImageSampleParams {
+            guidance: Some(2.0),
+            autoguidance: Some(2.0),
+            ..ImageSampleParams::new(3, &[0, 1, 2])
+        };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.7] {
             let step = |m: &mut GridVae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();

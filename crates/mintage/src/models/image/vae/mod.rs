@@ -17,7 +17,7 @@ use crate::{
     events::Metrics,
     models::{
         Conditioning, Size,
-        common::flow_matching::one_noise,
+        common::{early::no_autoguidance, flow_matching::one_noise},
         generative::{FamilyConfig, GenerativeModel},
         memory,
         options::check_even,
@@ -136,6 +136,10 @@ pub struct Config {
     /// Grid: default guidance weight of sampling with labels; 1 is none.
     #[serde(default)]
     pub guidance: f64,
+    /// Grid: default weight of guidance by the network's own weights after a tenth of its training (autoguidance,
+    /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
+    #[serde(default = "no_autoguidance")]
+    pub autoguidance: f64,
     /// Grid: noises that are drawn for each image in training; the one that points towards it most is taken (Immiscible
     /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
     #[serde(default = "one_noise")]
@@ -199,6 +203,7 @@ impl FamilyConfig<Image> for Config {
             prior_start: 0.4,
             steps: 12,
             guidance: 1.0,
+            autoguidance: 1.0,
             noises: 4,
             batch: 32,
             lr: 4e-3,
@@ -296,6 +301,13 @@ impl GenerativeModel<Image> for Vae {
         match self {
             Self::Vector(model) => model.supports(conditioning),
             Self::Grid(model) => model.supports(conditioning),
+        }
+    }
+
+    fn has_early(&self) -> bool {
+        match self {
+            Self::Vector(model) => model.has_early(),
+            Self::Grid(model) => model.has_early(),
         }
     }
 
