@@ -161,6 +161,11 @@ impl Model {
         self.any.nll(batch, samples, &mut Rng::new(seed, 0))
     }
 
+    /// Whether [`nll`](Self::nll) takes as long as drawing does.
+    pub fn nll_is_slow(&self) -> bool {
+        self.any.nll_is_slow()
+    }
+
     /// The class of each of `n` items: the one called `label`, or as often as they are in the data; none in particular
     /// where one is `given` that says itself what it is.
     pub(crate) fn labels_for(

@@ -39,7 +39,7 @@ pub fn run(args: &Score, context: &mut Context) -> CliResult {
     Ok(Outcome::Done)
 }
 
-/// The scores as CSV: conformity from 0 to 100, nll in nats (empty where the family has none).
+/// The scores as CSV: conformity from 0 to 100, nll in nats (empty where the family has none, or one that takes long).
 fn csv(scores: &[ItemScore]) -> String {
     let mut text = "name,conformity,nll\n".to_owned();
     for item in scores {

@@ -124,6 +124,9 @@ impl Scorer {
 
     /// The negative log-likelihood of an image, a sound or a clip.
     fn nll(&self, model: &Model, pictures: &Pictures, samples: &Samples, item: usize) -> Option<f64> {
+        if model.nll_is_slow() {
+            return None;
+        }
         let sum = |batch: Batch, samples: usize| Some(model.nll(&batch, samples, self.seed)?.iter().sum());
         let label = |labels: &[u32]| labels.get(item).copied();
         match (pictures, samples) {

@@ -209,6 +209,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// See [`GenerativeModel::nll_is_slow`].
+            pub fn nll_is_slow(&self) -> bool {
+                match self { $(Self::$kind(model) => model.nll_is_slow()),+ }
+            }
+
             /// The stages of training, and the share of the budget at which each begins.
             pub fn stages(&self) -> Vec<(&'static str, f64)> {
                 match self { $(Self::$kind(model) => model.stages()),+ }

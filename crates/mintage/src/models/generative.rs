@@ -155,6 +155,11 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
         None
     }
 
+    /// Whether [`nll`](Self::nll) takes as long as drawing does: then it is taken of few items, and of none that are scored.
+    fn nll_is_slow(&self) -> bool {
+        false
+    }
+
     /// `−log p` of an item that may be longer than what the model sees at once, with as much before each number as it can
     /// see: nats. `None` where a family knows no such items.
     fn whole_nll(&self, _item: &K::Item, _class: Option<u32>) -> Option<f64> {
@@ -373,6 +378,10 @@ macro_rules! families {
 
                 fn nll(&self, batch: &Batch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
                     match self { $(Self::$family(model) => model.nll(batch, samples, rng)),+ }
+                }
+
+                fn nll_is_slow(&self) -> bool {
+                    match self { $(Self::$family(model) => model.nll_is_slow()),+ }
                 }
 
                 fn whole_nll(&self, item: &<$kind as Kind>::Item, class: Option<u32>) -> Option<f64> {

@@ -70,6 +70,8 @@ const MAX_SEARCHED_BYTES: usize = 512 << 20;
 const MAX_SUSPECTED: usize = 500;
 /// Held-out images whose likelihood is taken.
 const MAX_NLL_ITEMS: usize = 100;
+/// The same where a likelihood takes as long as drawing.
+const MAX_SLOW_NLL_ITEMS: usize = 50;
 /// Importance samples of each likelihood.
 const REPORT_NLL_SAMPLES: usize = 50;
 
@@ -386,13 +388,14 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     on(work("likelihood of held-out images", 0, 1));
-    let batch = data.batch(&evenly(&data.splits().holdout, MAX_NLL_ITEMS))?;
+    let most = if model.nll_is_slow() { MAX_SLOW_NLL_ITEMS } else { MAX_NLL_ITEMS };
+    let batch = data.batch(&evenly(&data.splits().holdout, most))?;
     if let Some(nll) = model.nll(&Batch::Image(batch), REPORT_NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         metrics.push(Metric::lower("bits per dimension", "pixels", value.times(scale)));
-        let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_NLL_ITEMS).members;
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, most).members;
         let members = Batch::Image(data.batch(&members)?);
         metrics.extend(with_model(model, members, REPORT_NLL_SAMPLES, &nll, options.seed));
     }
