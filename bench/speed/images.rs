@@ -85,7 +85,8 @@ fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (ImageM
     // As many as the peer reads: memory is compared as well.
     recipe.data.limit = Some(4096);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
-    let info = ImageInfo { shape: data.shape(), classes: 0, train_len: data.splits().train.len() };
+    let train_len = data.splits().train.len();
+    let info = ImageInfo { shape: data.shape(), classes: 0, train_len, palette: None };
     let options: toml::Table = options.parse().unwrap();
     let config = ImageConfig::preset(Some(family), Size::Small, &info, &options).unwrap();
     let model = ImageModel::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));

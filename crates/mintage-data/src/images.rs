@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
-    Error, ImageBatch, ImageShape, ImageTransform, Images, SourceSpec, Splits,
+    Error, ImageBatch, ImageShape, ImageTransform, Images, Palette, SourceSpec, Splits,
     items::{Skipped, class_names, evenly, label_indices},
+    palette::PaletteScan,
     source::{Raw, Source},
     transform::{Color, brightest_deep, decode_limited, is_gray, to_interleaved},
 };
@@ -32,6 +33,8 @@ pub struct ImageSet {
     names: Names,
     labels: Vec<u32>,
     splits: Splits,
+    /// The colours of the train split where they are few; not looked for where a codec was given.
+    palette: Option<Palette>,
     fingerprint: u64,
     skipped: Skipped,
     /// What opening found worth telling, but for what could not be read.
@@ -129,22 +132,32 @@ impl ImageSet {
         let place = source.place();
         let Scan { items, pixels, skipped, .. } = scan;
         let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(Box::new(source), items) };
-        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, notes, place })
+        let palette = None;
+        let mut set =
+            Self { codec, store, names, labels, splits, palette, fingerprint, skipped, notes, place };
+        if !given {
+            set.palette = set.find_palette()?;
+        }
+        Ok(set)
     }
 
     /// Images that lie in memory already.
     pub fn from_memory(images: Images) -> Self {
         let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
-        Self::from_memory_split(images, Splits::of(&hashes, None))
+        let mut set = Self::from_memory_split(images, Splits::of(&hashes, None));
+        // What lies in memory can be read.
+        set.palette = set.find_palette().unwrap_or_default();
+        set
     }
 
-    /// The same, split as is said.
+    /// The same, split as is said, without a look at its colours.
     pub fn from_memory_split(images: Images, splits: Splits) -> Self {
         let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
         let (shape, fit, classes) = (images.shape, crate::Fit::Crop, images.classes);
         let codec = ImageTransform { shape, fit, classes, white: None };
         Self {
             splits,
+            palette: None,
             fingerprint: fingerprint(&hashes, &images.labels, &codec),
             codec,
             store: Store::Memory(images.pixels),
@@ -204,6 +217,23 @@ impl ImageSet {
 
     pub fn codec(&self) -> &ImageTransform {
         &self.codec
+    }
+
+    /// The colours of the train split as it was opened, where they are few.
+    pub fn palette(&self) -> Option<&Palette> {
+        self.palette.as_ref()
+    }
+
+    /// Reads the train split until it has too many colours, which photographs have at once.
+    fn find_palette(&self) -> Result<Option<Palette>, Error> {
+        let (mut scan, mut image) = (PaletteScan::new(self.codec.shape.channels), Vec::new());
+        for &item in &self.splits.train {
+            self.read(&[item], &mut image)?;
+            if !scan.add(&image) {
+                return Ok(None);
+            }
+        }
+        Ok(scan.palette())
     }
 
     /// The same for the same items read the same way; names caches.
@@ -489,6 +519,20 @@ mod tests {
         assert_eq!(a.batch(&all).unwrap(), b.batch(&all).unwrap());
         assert_eq!((a.splits(), a.fingerprint()), (b.splits(), b.fingerprint()));
         assert_eq!(a.classes(), ["a", "b"]);
+    }
+
+    #[test]
+    fn few_colours_are_a_palette_in_memory_or_streamed() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 10);
+        let (a, b) = (ImageSet::open(&spec).unwrap(), ImageSet::open_within(&spec, 100).unwrap());
+        assert!(a.palette().is_some() && a.palette() == b.palette());
+        let train = a.batch(&a.splits().train).unwrap();
+        assert!(a.palette().unwrap().indices(&train.pixels, 64).missing.is_empty());
+        assert!(ImageSet::open_as(&spec, a.codec()).unwrap().palette().is_none());
+        // Forty levels of gray are no palette.
+        let spec = fill(dir.path(), 40);
+        assert!(ImageSet::open(&spec).unwrap().palette().is_none());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod inspect;
 mod items;
 pub mod music;
 pub mod names;
+mod palette;
 pub mod sequence;
 pub mod sink;
 pub mod source;
@@ -36,6 +37,7 @@ pub use guard::panic_is_caught;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
 pub use music::{MusicSource, MusicTokenizer, MusicUnit, Score};
+pub use palette::{Palette, PaletteIndices};
 pub use sequence::SequenceSet;
 pub use sink::{
     Animation, Clips, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder,

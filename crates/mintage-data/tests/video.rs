@@ -88,6 +88,11 @@ fn a_folder_of_gifs_and_apngs() {
     let clips = set.clips(&[item]);
     assert_eq!((clips.film(0), clips.label(0)), (walk(2, 12, 16), Some("run")));
 
+    // A square and a ground in a colour of each clip: few enough to choose among them.
+    let palette = set.palette().unwrap();
+    let all = set.batch(&set.splits().train, None).pixels;
+    assert!(palette.indices(&all, 12 * 256).missing.is_empty());
+
     // A single one as the model sees it, whatever its length.
     let codec = set.codec();
     assert_eq!(codec.read(&dir.path().join("run/02.png"), &Ffmpeg::default()).unwrap(), clips.pixels);
@@ -108,6 +113,7 @@ fn a_folder_of_gifs_and_apngs() {
     (codec.classes, codec.frames) = (vec!["walk".to_owned()], 4);
     let known = VideoSet::open_as(&spec, &codec).unwrap();
     assert_eq!((known.len(), known.clip_count()), (120, 40));
+    assert!(known.palette().is_none(), "the model has its own");
     assert!(known.labels().contains(&0) && known.labels().contains(&1));
 
     let found = inspect(&spec).unwrap();

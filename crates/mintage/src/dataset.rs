@@ -157,6 +157,7 @@ impl AnyData {
                 shape: set.shape(),
                 classes: set.classes().len(),
                 train_len: set.splits().train.len(),
+                palette: set.palette().cloned(),
             }),
             Self::Table(set) => DataInfo::Table(set.info().clone()),
             Self::Sequence(set) => DataInfo::Sequence(set.info().clone()),
@@ -168,7 +169,8 @@ impl AnyData {
             Self::Video(set) => {
                 let VideoFormat { shape, frames, fps, .. } = *set.codec();
                 let (classes, train_len) = (set.classes().len(), set.splits().train.len());
-                DataInfo::Video(VideoInfo { shape, frames, fps, classes, train_len })
+                let palette = set.palette().cloned();
+                DataInfo::Video(VideoInfo { shape, frames, fps, classes, train_len, palette })
             }
         }
     }

@@ -126,8 +126,8 @@ mod tests {
     fn kinds() -> Vec<(DataInfo, Batch)> {
         let shape = ImageShape { channels: 1, height: 16, width: 16 };
         let pixels: Vec<u8> = (0..2 * 256).map(|i| (i % 251) as u8).collect();
-        let image = ImageInfo { shape, classes: 0, train_len: 2 };
-        let clip = VideoInfo { shape, frames: 8, fps: 8.0, classes: 0, train_len: 2 };
+        let image = ImageInfo { shape, classes: 0, train_len: 2, palette: None };
+        let clip = VideoInfo { shape, frames: 8, fps: 8.0, classes: 0, train_len: 2, palette: None };
         let films = pixels.repeat(8);
         vec![
             (DataInfo::Image(image), Batch::Image(ImageBatch { pixels, labels: Vec::new(), n: 2 })),

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::{Ffmpeg, VideoBatch, VideoFormat, format::Look, source::VideoSource};
 use crate::{
-    Clips, DataKind, Error, Fit, ImageShape, SourceSpec, Splits,
+    Clips, DataKind, Error, Fit, ImageShape, Palette, SourceSpec, Splits,
     items::{Skipped, class_names, evenly, label_indices},
     spill::{ByteStore, ByteWriter},
 };
@@ -41,6 +41,8 @@ pub struct VideoSet {
     /// Those of train, then of valid, then of the holdout.
     windows: Vec<Window>,
     splits: Splits,
+    /// The colours of the train split where they are few; not looked for where a codec was given.
+    palette: Option<Palette>,
     /// The class of each window; empty without labels.
     labels: Vec<u32>,
     fingerprint: u64,
@@ -156,7 +158,10 @@ impl VideoSet {
         let pieces = pieces(&scan.clips, official, codec.frames);
         let mut notes = source.notes();
         notes.extend(scan.skipped.told(scan.chosen, "clips", spec)?);
-        let set = Self { notes, ..Self::of(codec, scan, &classes, pieces, source.place()) };
+        let mut set = Self { notes, ..Self::of(codec, scan, &classes, pieces, source.place()) };
+        if known.is_none() {
+            set.palette = set.find_palette();
+        }
         if known.is_none() && set.clips.len() < 2 && set.len() < MIN_WINDOWS_OF_ONE_CLIP {
             let why = format!(
                 "holds one clip of {:.1} seconds only; that is too short to learn from",
@@ -188,8 +193,8 @@ impl VideoSet {
         };
         let fingerprint = fingerprint(&scan.clips, classes, &codec);
         let Scan { clips, store, skipped, .. } = scan;
-        let notes = Vec::new();
-        Self { codec, store, clips, windows, splits, labels, fingerprint, skipped, notes, place }
+        let (notes, palette) = (Vec::new(), None);
+        Self { codec, store, clips, windows, splits, palette, labels, fingerprint, skipped, notes, place }
     }
 
     /// Clips that lie in memory already, one window each.
@@ -221,7 +226,9 @@ impl VideoSet {
         let store = ByteStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
         let pieces = whole_clips(&clips, holdout);
         let scan = Scan { clips, store, skipped: Skipped::default(), chosen: new.len() };
-        Self::of(codec, scan, &new.labels, pieces, None)
+        let mut set = Self::of(codec, scan, &new.labels, pieces, None);
+        set.palette = set.find_palette();
+        set
     }
 
     /// `spec` with what opening decided: what comes later beside the clips does not make it ambiguous then.
@@ -280,6 +287,23 @@ impl VideoSet {
 
     pub fn codec(&self) -> &VideoFormat {
         &self.codec
+    }
+
+    /// The colours of the train split as it was opened, where they are few.
+    pub fn palette(&self) -> Option<&Palette> {
+        self.palette.as_ref()
+    }
+
+    /// Looks at all frames that training may see, until there are too many colours.
+    fn find_palette(&self) -> Option<Palette> {
+        let ImageShape { channels, .. } = self.codec.shape;
+        let part = |&item: &u32| self.windows[item as usize].within.clone();
+        let mut parts: Vec<Range<usize>> = self.splits.train.iter().map(part).collect();
+        // Windows side by side move in the same part.
+        parts.dedup();
+        let size = self.codec.shape.pixels();
+        let frames = parts.into_iter().flatten();
+        Palette::of(channels, frames.map(|frame| &self.store.bytes()[frame * size..(frame + 1) * size]))
     }
 
     /// The same for the same clips read the same way; names caches.

@@ -5,7 +5,7 @@
 //! built without numbers, and every shape is compared with that in the file (see [`Model::load`](super::Model::load)).
 
 use mintage_data::{
-    AudioFormat, VideoFormat,
+    AudioFormat, ImageShape, Palette, VideoFormat,
     sequence::{SequenceInfo, Tokenizer},
     transform::MAX_MODEL_SIDE,
 };
@@ -44,7 +44,7 @@ impl ModelConfig {
             (DataInfo::Image(info), AnyTransform::Image(codec)) => {
                 info.shape.check(MAX_MODEL_SIDE)?;
                 match (info.shape == codec.shape, info.classes == codec.classes.len()) {
-                    (true, true) => Ok(()),
+                    (true, true) => check_palette(info.palette.as_ref(), info.shape),
                     (false, _) => differ("the size of images"),
                     (_, false) => differ("the classes"),
                 }
@@ -66,11 +66,23 @@ impl ModelConfig {
             (DataInfo::Video(info), AnyTransform::Video(codec)) => {
                 let VideoFormat { shape, frames, fps, classes, .. } = codec;
                 let (classes, train_len) = (classes.len(), info.train_len);
-                let own = VideoInfo { shape: *shape, frames: *frames, fps: *fps, classes, train_len };
-                if own == *info { Ok(()) } else { differ("what a clip is") }
+                let (shape, frames, fps, palette) = (*shape, *frames, *fps, info.palette.clone());
+                let own = VideoInfo { shape, frames, fps, classes, train_len, palette };
+                match own == *info {
+                    true => check_palette(info.palette.as_ref(), shape),
+                    false => differ("what a clip is"),
+                }
             }
             _ => differ("the kind of data"),
         }
+    }
+}
+
+/// That the colours of a palette have the channels of pixels.
+fn check_palette(palette: Option<&Palette>, shape: ImageShape) -> Result<(), String> {
+    match palette.is_none_or(|palette| palette.channels() == shape.channels) {
+        true => Ok(()),
+        false => Err("info.palette: its colours are not those of the model's pixels".to_owned()),
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
 
     fn info() -> VideoInfo {
         let shape = ImageShape { channels: 2, height: 1, width: 3 };
-        VideoInfo { shape, frames: 4, fps: 8.0, classes: 0, train_len: 1 }
+        VideoInfo { shape, frames: 4, fps: 8.0, classes: 0, train_len: 1, palette: None }
     }
 
     #[test]

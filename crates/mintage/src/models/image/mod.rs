@@ -13,7 +13,7 @@ pub mod vqvae;
 use std::ops::RangeInclusive;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mintage_data::{ImageBatch, ImageShape};
+use mintage_data::{ImageBatch, ImageShape, Palette};
 use mintage_nn::{Rng, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct ImageInfo {
     pub classes: usize,
     /// Items in the train split.
     pub train_len: usize,
+    /// The colours of the train split, where they are few, as in pixel art; `None` in models from before they were looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub palette: Option<Palette>,
 }
 
 /// How to draw images.
@@ -218,7 +221,8 @@ pub(crate) mod test_support {
 
     /// The facts of [`tiny_batch`].
     pub fn tiny_info() -> ImageInfo {
-        ImageInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
+        let shape = ImageShape { channels: 1, height: 12, width: 12 };
+        ImageInfo { shape, classes: 3, train_len: 8, palette: None }
     }
 
     /// Eight pictures of bars, three classes.

@@ -15,7 +15,7 @@ pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
-use mintage_data::{ImageShape, VideoBatch};
+use mintage_data::{ImageShape, Palette, VideoBatch};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -37,6 +37,9 @@ pub struct VideoInfo {
     pub classes: usize,
     /// Items in the train split.
     pub train_len: usize,
+    /// The colours of the train split, where they are few, as in pixel art; `None` in models from before they were looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub palette: Option<Palette>,
 }
 
 /// How to draw clips.

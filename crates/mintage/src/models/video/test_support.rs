@@ -7,7 +7,7 @@ use super::VideoInfo;
 /// The facts of [`tiny_batch`].
 pub fn tiny_info() -> VideoInfo {
     let shape = ImageShape { channels: 3, height: 12, width: 12 };
-    VideoInfo { shape, frames: 4, fps: 8.0, classes: 2, train_len: 4 }
+    VideoInfo { shape, frames: 4, fps: 8.0, classes: 2, train_len: 4, palette: None }
 }
 
 /// Four clips of a bar that moves to the right, or down.

@@ -351,7 +351,7 @@ mod tests {
 
     fn info(side: usize) -> ImageInfo {
         let shape = ImageShape { channels: 3, height: side / 2, width: side };
-        ImageInfo { shape, classes: 0, train_len: 8 }
+        ImageInfo { shape, classes: 0, train_len: 8, palette: None }
     }
 
     fn resolved(side: usize, options: &str) -> Result<ImageConfig, RecipeError> {
