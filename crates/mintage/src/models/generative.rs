@@ -66,6 +66,15 @@ pub trait FamilyConfig<K: Kind>: Sized {
         Ok(())
     }
 
+    /// Refuses options that these data do not allow.
+    ///
+    /// # Errors
+    ///
+    /// Names the key of the recipe and what is wrong with it.
+    fn check_data(&self, _info: &K::Info) -> Result<(), RecipeError> {
+        Ok(())
+    }
+
     /// How sequences are cut into the items of a batch; others are whole.
     fn chunking(&self) -> Option<Chunking> {
         None
@@ -281,8 +290,10 @@ macro_rules! families {
                 ) -> Result<Self, RecipeError> {
                     let family = family.unwrap_or(Self::AUTO);
                     $(if family == Family::$family {
-                        let config = Self::$family(merge_options($module::Config::preset(size, info), options)?);
-                        return config.check().map(|()| config);
+                        let config = merge_options($module::Config::preset(size, info), options)?;
+                        let for_data = config.check_data(info);
+                        let config = Self::$family(config);
+                        return config.check().and(for_data).map(|()| config);
                     })+
                     Err(no_such_model(family, $kind::ITEMS))
                 }

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use mintage_data::Palette;
 use serde::Serialize;
 
 use super::Family;
@@ -80,6 +81,21 @@ fn outside(key: &str, x: f64) -> Option<&'static str> {
 pub fn no_such_model(family: Family, items: &str) -> RecipeError {
     let hint = "`mintage models` shows what there is".to_owned();
     RecipeError::of_key("model.family", &format!("there is no {} of {items}", family.name()), Some(hint))
+}
+
+/// Refuses to choose among the colours of data that have too many.
+///
+/// # Errors
+///
+/// Names the key of the recipe.
+pub fn check_palette(wanted: bool, palette: Option<&Palette>) -> Result<(), RecipeError> {
+    match wanted && palette.is_none() {
+        false => Ok(()),
+        true => {
+            let hint = "it takes at most 256 colours, or 16 levels of gray; leave the option out".to_owned();
+            Err(RecipeError::of_key("model.palette", "the data have too many colours", Some(hint)))
+        }
+    }
 }
 
 /// Refuses an odd `width` of a transformer: positions turn pairs of numbers.

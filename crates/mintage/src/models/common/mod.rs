@@ -10,6 +10,7 @@ pub mod gaussian;
 pub mod latents;
 pub mod mean_squares;
 pub mod padding;
+pub mod palette;
 pub mod pass;
 pub mod reconstruction;
 pub mod rows;

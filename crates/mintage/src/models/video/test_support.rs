@@ -1,6 +1,7 @@
 //! What the tests of all families share.
+#![allow(clippy::unwrap_used)]
 
-use mintage_data::{ImageShape, VideoBatch};
+use mintage_data::{ImageShape, Palette, VideoBatch};
 
 use super::VideoInfo;
 
@@ -8,6 +9,11 @@ use super::VideoInfo;
 pub fn tiny_info() -> VideoInfo {
     let shape = ImageShape { channels: 3, height: 12, width: 12 };
     VideoInfo { shape, frames: 4, fps: 8.0, classes: 2, train_len: 4, palette: None }
+}
+
+/// The two colours of [`tiny_batch`].
+pub fn tiny_palette() -> Palette {
+    Palette::try_from(vec!["141414".to_owned(), "78b4f0".to_owned()]).unwrap()
 }
 
 /// Four clips of a bar that moves to the right, or down.

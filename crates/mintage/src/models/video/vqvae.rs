@@ -7,15 +7,16 @@
 //! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
 //!
 //! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which makes the whole
-//! model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`. The encoder looks back only: frames that are known
-//! are encoded alone, and the codes of later ones are written behind theirs.
+//! model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`. Where few colours cover the data, a pixel is a choice
+//! among them (`common/palette.rs`), and `L = −log p(x | codes) + β ‖z − sg(c)‖²`, with the mean over pixels. The encoder
+//! looks back only: frames that are known are encoded alone, and the codes of later ones are written behind theirs.
 //! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`common/codes.rs`).
 
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::VideoBatch;
+use mintage_data::{Palette, VideoBatch};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     quantize::{Codebook, GradientEstimator},
@@ -32,9 +33,10 @@ use super::{
     },
 };
 use crate::models::common::codes::{CodeShape, CodeWriter};
+use crate::models::common::palette::{Judged, PaletteHead};
 use crate::models::common::reconstruction::Missed;
 use crate::models::common::stages::Stage;
-use crate::models::options::check_even;
+use crate::models::options::{check_even, check_palette};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -84,6 +86,16 @@ pub struct Config {
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Whether a pixel is a choice among the colours of the data, which have to be few; otherwise it is numbers.
+    #[serde(default)]
+    pub palette: bool,
+}
+
+impl Config {
+    /// The colours that are chosen among.
+    fn palette<'a>(&self, info: &'a VideoInfo) -> Option<&'a Palette> {
+        info.palette.as_ref().filter(|_| self.palette)
+    }
 }
 
 impl FamilyConfig<Video> for Config {
@@ -112,6 +124,7 @@ impl FamilyConfig<Video> for Config {
             prior_lr: 1e-2,
             label_drop: 0.1,
             guidance: 1.5,
+            palette: info.palette.is_some(),
         }
     }
 
@@ -119,8 +132,14 @@ impl FamilyConfig<Video> for Config {
         check_even("prior_width", self.prior_width)
     }
 
+    fn check_data(&self, info: &VideoInfo) -> Result<(), RecipeError> {
+        check_palette(self.palette, info.palette.as_ref())
+    }
+
     fn activations(&self, info: &VideoInfo) -> u64 {
-        memory::of_clip(info, self.width, self.blocks)
+        let pixels = info.frames * info.shape.height * info.shape.width;
+        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        memory::of_clip(info, self.width, self.blocks).saturating_add(palette)
     }
 }
 
@@ -128,6 +147,8 @@ impl FamilyConfig<Video> for Config {
 struct Autoencoder {
     encoder: VideoEncoder,
     decoder: VideoDecoder,
+    /// Where a pixel is a choice among colours.
+    palette: Option<PaletteHead>,
 }
 
 /// A VQ-VAE of clips, its prior, and their optimisers.
@@ -147,9 +168,12 @@ impl GenerativeModel<Video> for Vqvae {
     fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
+        let palette = config.palette(info);
+        let outputs = palette.map_or(2 * info.shape.channels, PaletteHead::features);
         let autoencoder = Autoencoder {
             encoder: VideoEncoder::new(trunk, config.code_dim, &on, rng),
-            decoder: VideoDecoder::new(trunk, config.code_dim, 2 * info.shape.channels, &on, rng),
+            decoder: VideoDecoder::new(trunk, config.code_dim, outputs, &on, rng),
+            palette: palette.map(|palette| PaletteHead::new(palette, &on, rng)),
         };
         let width = config.prior_width;
         let prior = CodeShape {
@@ -188,8 +212,8 @@ impl GenerativeModel<Video> for Vqvae {
         }
     }
 
-    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
-    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes; with a palette the
+    /// bits come first. Phase 2: total bits per dimension (codes and pixels given the codes).
     fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         let Coded { codes, mse, pixel_nats } = self.coded(&self.autoencoder.averaged(), batch);
         let dims = (self.info.frames * self.info.shape.pixels()) as f64;
@@ -199,7 +223,11 @@ impl GenerativeModel<Video> for Vqvae {
         let usage = used as f64 / self.codebook.size() as f64;
         if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
-            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+            let mut metrics = [("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)];
+            if self.config.palette(&self.info).is_some() {
+                metrics.swap(0, 1);
+            }
+            return Some(Metrics::new(metrics));
         }
         let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
         let total = mean(&pixel_nats) + mean(&code_nats);
@@ -220,7 +248,7 @@ impl GenerativeModel<Video> for Vqvae {
         let known = self.known(&net, conditioning, frames);
         let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
             let codes = prior.write(labels, &known, frames, choice, guidance, rng);
-            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+            self.pixels(&net, &codes, frames)
         });
         keep_given(&mut pixels, conditioning, self.info.shape, frames);
         pixels
@@ -235,7 +263,7 @@ impl GenerativeModel<Video> for Vqvae {
         let (net, frames) = (self.autoencoder.averaged(), self.info.frames);
         let through = |part: VideoBatch| {
             let codes = self.codes(&net, &part.pixels, frames);
-            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+            self.pixels(&net, &codes, frames)
         };
         Some(parts_of(batch, &self.info).into_iter().flat_map(through).collect())
     }
@@ -269,13 +297,10 @@ impl Vqvae {
             self.codebook.initialise(&inputs, rng);
         }
         let found = self.codebook.quantize(z, GradientEstimator::Rotation);
-        let (mean, log_scale) = self.decode(self.autoencoder.net(), found.vectors.clone(), frames);
-        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
-        let flat: Tensor<2> = x.flatten(1, 3);
-        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
-            / shape.pixels() as f64;
-        let values = [&mse, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
-        let loss = loss + nll * 0.02 + found.commitment.clone() * self.config.commitment;
+        let out = self.autoencoder.net().decoder.forward(found.vectors.clone(), frames);
+        let [watched, nll, loss] = self.losses(out, x, &batch.pixels, rng);
+        let values = [&watched, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let loss = loss + found.commitment.clone() * self.config.commitment;
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (_, norm) = self.autoencoder.update(loss, lr)?;
         let revived = self.codebook.update(&inputs, &found.codes, rng);
@@ -286,6 +311,22 @@ impl Vqvae {
             ("revived", revived as f64),
             ("grad_norm", norm),
         ]))
+    }
+
+    /// Of what the decoder says of frames `x`, whose bytes are `pixels`: the error that is told, nats a dimension, and what is
+    /// made small beside the commitment loss.
+    fn losses(&self, out: Tensor<4>, x: Tensor<4>, pixels: &[u8], rng: &mut Rng) -> [Tensor<1>; 3] {
+        let VideoInfo { shape, frames, .. } = self.info;
+        if let Some(palette) = &self.autoencoder.net().palette {
+            let nats = palette.loss(out, pixels, self.area(frames), rng);
+            return [nats.clone(), nats.clone() / shape.channels as f64, nats];
+        }
+        let (mean, log_scale) = self.logistic(out);
+        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
+        let flat: Tensor<2> = x.flatten(1, 3);
+        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
+            / shape.pixels() as f64;
+        [mse, nll.clone(), loss + nll * 0.02]
     }
 
     fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
@@ -324,10 +365,27 @@ impl Vqvae {
         self.codebook.size()
     }
 
-    /// Code vectors `[n · frames · cells, d]` → the mean frames `[n · frames, c, h, w]` and their log-scales
-    /// `[n · frames, pixels]`.
-    fn decode(&self, net: &Autoencoder, vectors: Tensor<2>, frames: usize) -> (Tensor<4>, Tensor<2>) {
-        let out = net.decoder.forward(vectors, frames);
+    /// Pixels of a channel of a clip.
+    fn area(&self, frames: usize) -> usize {
+        frames * self.info.shape.height * self.info.shape.width
+    }
+
+    /// What the decoder says of each pixel: `[n · frames, outputs, h, w]`.
+    fn decode(&self, net: &Autoencoder, codes: &[u32], frames: usize) -> Tensor<4> {
+        net.decoder.forward(self.codebook.lookup(codes, &self.device), frames)
+    }
+
+    /// The most probable colours, or the means, of clips of these codes.
+    fn pixels(&self, net: &Autoencoder, codes: &[u32], frames: usize) -> Vec<u8> {
+        let out = self.decode(net, codes, frames);
+        match &net.palette {
+            Some(palette) => palette.pixels(out, self.area(frames)),
+            None => from_frames(&self.logistic(out).0, frames),
+        }
+    }
+
+    /// Without a palette: the mean frames `[n · frames, c, h, w]` and their log-scales `[n · frames, pixels]`.
+    fn logistic(&self, out: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
         let c = self.info.shape.channels;
         (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
     }
@@ -342,7 +400,12 @@ impl Vqvae {
         let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let codes = self.codebook.nearest(&to_vec(&net.encoder.forward(x.clone(), frames)));
-        let (mean, log_scale) = self.decode(net, self.codebook.lookup(&codes, &self.device), frames);
+        let out = self.decode(net, &codes, frames);
+        if let Some(palette) = &net.palette {
+            let Judged { mse, nats } = palette.judge(out, &batch.pixels, self.area(frames));
+            return Coded { codes, mse, pixel_nats: nats };
+        }
+        let (mean, log_scale) = self.logistic(out);
         let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
         let nats = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
         let clip = |frames: &[f32]| frames.iter().map(|&v| f64::from(v)).sum();
@@ -372,16 +435,24 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        SamplingParams,
+        Family, SamplingParams, VideoConfig,
         common::test_support::{check_overfits, check_save_load},
-        video::test_support::{tiny_batch, tiny_info},
+        video::test_support::{tiny_batch, tiny_info, tiny_palette},
     };
 
     fn tiny() -> Vqvae {
-        let info = tiny_info();
+        of_info(&tiny_info())
+    }
+
+    /// The same, whose pixels are choices among the colours of the tiny batch.
+    fn tiny_with_palette() -> Vqvae {
+        of_info(&VideoInfo { palette: Some(tiny_palette()), ..tiny_info() })
+    }
+
+    fn of_info(info: &VideoInfo) -> Vqvae {
         let config =
-            Config { codes: 32, grid: 3, width: 16, prior_width: 32, ..Config::preset(Size::Tiny, &info) };
-        Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+            Config { codes: 32, grid: 3, width: 16, prior_width: 32, ..Config::preset(Size::Tiny, info) };
+        Vqvae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
     fn draw<'a>(n: usize, frames: usize, start: Conditioning<&'a [u8]>) -> VideoSampleParams<'a> {
@@ -398,25 +469,62 @@ mod tests {
 
     #[test]
     fn overfits_one_batch() {
-        let mut model = tiny();
-        let from = model.config.prior_start;
-        check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
-        check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+        for mut model in [tiny(), tiny_with_palette()] {
+            let from = model.config.prior_start;
+            check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
+            check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+        }
     }
 
     #[test]
     fn save_load_is_bit_exact() {
-        let mut a = tiny();
-        a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
-        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
-        let mut b = tiny();
-        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, Conditioning::None) };
-        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
-        for progress in [0.2, 0.7] {
-            let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
-            assert_eq!(step(&mut a), step(&mut b));
+        let both: [fn() -> Vqvae; 2] = [tiny, tiny_with_palette];
+        for fresh in both {
+            let mut a = fresh();
+            a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+            a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+            let mut b = fresh();
+            check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+            let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, Conditioning::None) };
+            assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+            for progress in [0.2, 0.7] {
+                let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
+                assert_eq!(step(&mut a), step(&mut b));
+            }
         }
+    }
+
+    #[test]
+    fn new_clips_have_only_colours_of_the_palette() {
+        let mut model = tiny_with_palette();
+        let (palette, area) = (tiny_palette(), model.area(4));
+        for i in 0..3 {
+            model.step(&tiny_batch(), 0.1, &mut Rng::new(2, i)).unwrap();
+        }
+        let made = model.sample(&draw(3, 4, Conditioning::None), &mut Rng::new(3, 0));
+        let back = model.reconstruct(&tiny_batch(), &mut Rng::new(3, 0)).unwrap();
+        assert_eq!((made.len(), back.len()), (3 * 3 * area, 4 * 3 * area));
+        for pixels in [made, back] {
+            assert!(palette.indices(&pixels, area).missing.is_empty());
+        }
+        let told = |progress: f64| model.validate(&tiny_batch(), progress, &mut Rng::new(1, 0)).unwrap();
+        assert_eq!((&told(0.1).0[0].0[..], &told(0.9).0[0].0[..]), ("pixel_bits_per_dim", "bits_per_dim"));
+        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0)).unwrap();
+        assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));
+    }
+
+    #[test]
+    fn a_palette_is_refused_where_there_is_none_and_may_be_left_out() {
+        let options: toml::Table = "palette = true".parse().unwrap();
+        let preset = |info: &VideoInfo, options: &toml::Table| {
+            VideoConfig::preset(Some(Family::Vqvae), Size::Tiny, info, options)
+        };
+        assert!(preset(&tiny_info(), &options).is_err());
+        let info = VideoInfo { palette: Some(tiny_palette()), ..tiny_info() };
+        assert!(preset(&info, &options).is_ok());
+        let without = Config { palette: false, ..Config::preset(Size::Tiny, &info) };
+        let model = Vqvae::new(&without, &info, &Device::flex(), &mut Rng::new(1, 0));
+        assert!(model.autoencoder.net().palette.is_none());
     }
 
     #[test]
