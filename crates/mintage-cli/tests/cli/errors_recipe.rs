@@ -58,7 +58,7 @@ fn a_recipe_shows_the_place_that_is_wrong() {
       |
     5 | widht = 8
       | ^^^^^^^^^
-      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_layers, prior_lookup, prior_lr, prior_start, prior_width, quantizer, width
+      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, palette, prior_layers, prior_lookup, prior_lr, prior_start, prior_width, quantizer, width
     ");
     assert_snapshot!(refused(&format!("{data}[model]\nwidth = \"wide\"\n")), @r#"
     error: model.width: invalid type: string "wide", expected a whole number
@@ -102,7 +102,7 @@ fn options_and_flags_that_mean_nothing() {
     place.pictures("pictures", 30);
     assert_snapshot!(place.refused("train pictures -s model.widht=8"), @r"
     error: model.widht: the model has no such option
-      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_layers, prior_lookup, prior_lr, prior_start, prior_width, quantizer, width
+      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, palette, prior_layers, prior_lookup, prior_lr, prior_start, prior_width, quantizer, width
     ");
     assert_snapshot!(place.refused("train pictures -s train.sede=8"), @r"
     error: train.sede: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`, `precision`

@@ -225,6 +225,11 @@ pub(crate) mod test_support {
         ImageInfo { shape, classes: 3, train_len: 8, palette: None }
     }
 
+    /// The two levels of gray of [`tiny_batch`].
+    pub fn tiny_palette() -> Palette {
+        Palette::try_from(vec!["14".to_owned(), "e6".to_owned()]).unwrap()
+    }
+
     /// Eight pictures of bars, three classes.
     pub fn tiny_batch() -> ImageBatch {
         let mut pixels = Vec::new();

@@ -6,15 +6,17 @@
 //!
 //! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
 //!
-//! where the squares hardly see small errors, so that the absolute error is beside them, and the last term fits the scale `s` of a discretised logistic around the reconstruction, which
-//! makes the whole model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`.
+//! where the squares hardly see small errors, so that the absolute error is beside them, and the last term fits the scale
+//! `s` of a discretised logistic around the reconstruction, which makes the whole model a density:
+//! `−log p(x) ≤ −log p(codes) − log p(x | codes)`. Where few colours cover the data, a pixel is a choice among them
+//! (`common/palette.rs`), and `L = −log p(x | codes) + β ‖z − sg(c)‖²`, with the mean over pixels.
 //! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`common/codes.rs`).
 
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::ImageBatch;
+use mintage_data::{ImageBatch, Palette};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::Conv2d,
@@ -32,9 +34,10 @@ use crate::models::common::stages::Stage;
 use crate::models::common::{
     classes::class_input,
     codes::{CodeShape, CodeWriter},
+    palette::{Judged, PaletteHead},
     reconstruction::Missed,
 };
-use crate::models::options::check_even;
+use crate::models::options::{check_even, check_palette};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -97,6 +100,16 @@ pub struct Config {
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels.
     pub guidance: f64,
+    /// Whether a pixel is a choice among the colours of the data, which have to be few; otherwise it is numbers.
+    #[serde(default)]
+    pub palette: bool,
+}
+
+impl Config {
+    /// The colours that are chosen among.
+    fn palette<'a>(&self, info: &'a ImageInfo) -> Option<&'a Palette> {
+        info.palette.as_ref().filter(|_| self.palette)
+    }
 }
 
 impl FamilyConfig<Image> for Config {
@@ -127,6 +140,7 @@ impl FamilyConfig<Image> for Config {
             prior_lr: 1e-2,
             label_drop: 0.1,
             guidance: 1.0,
+            palette: info.palette.is_some(),
         }
     }
 
@@ -134,8 +148,14 @@ impl FamilyConfig<Image> for Config {
         check_even("prior_width", self.prior_width)
     }
 
+    fn check_data(&self, info: &ImageInfo) -> Result<(), RecipeError> {
+        check_palette(self.palette, info.palette.as_ref())
+    }
+
     fn activations(&self, info: &ImageInfo) -> u64 {
-        memory::of_image(info, self.width, self.blocks)
+        let pixels = info.shape.height * info.shape.width;
+        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        memory::of_image(info, self.width, self.blocks).saturating_add(palette)
     }
 }
 
@@ -145,6 +165,8 @@ struct Autoencoder {
     to_code: Conv2d,
     from_code: Conv2d,
     decoder: Decoder,
+    /// Where a pixel is a choice among colours.
+    palette: Option<PaletteHead>,
 }
 
 /// Either quantizer, with the same three calls.
@@ -236,11 +258,14 @@ impl GenerativeModel<Image> for Vqvae {
             }
         };
         let on = device.clone().autodiff();
+        let palette = config.palette(info);
+        let outputs = palette.map_or(2 * info.shape.channels, PaletteHead::features);
         let autoencoder = Autoencoder {
             encoder: Encoder::new(&trunk, &on, rng),
             to_code: Conv2d::new(channels, d, 1, 1.0, &on, rng),
             from_code: Conv2d::new(d, channels, 3, 1.0, &on, rng),
-            decoder: Decoder::new(&trunk, 2 * info.shape.channels, &on, rng),
+            decoder: Decoder::new(&trunk, outputs, &on, rng),
+            palette: palette.map(|palette| PaletteHead::new(palette, &on, rng)),
         };
         let prior = CodeShape {
             size: quantizer.size(),
@@ -280,8 +305,8 @@ impl GenerativeModel<Image> for Vqvae {
         }
     }
 
-    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
-    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes; with a palette the
+    /// bits come first. Phase 2: total bits per dimension (codes and pixels given the codes).
     fn validate(&self, batch: &ImageBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         let net = self.autoencoder.averaged();
         let (codes, mse, pixel_nats) = self.pixel_nats(&net, batch);
@@ -291,7 +316,11 @@ impl GenerativeModel<Image> for Vqvae {
         let usage = used(&codes) as f64 / self.quantizer.size() as f64;
         if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
-            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+            let mut metrics = [("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)];
+            if self.config.palette(&self.info).is_some() {
+                metrics.swap(0, 1);
+            }
+            return Some(Metrics::new(metrics));
         }
         let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
         let total = mean(&pixel_nats) + mean(&code_nats);
@@ -314,8 +343,7 @@ impl GenerativeModel<Image> for Vqvae {
         let choice = SamplingParams { temperature, top_k, top_p, ..SamplingParams::default() };
         in_batches(draw, self.info.classes, |part| {
             let codes = prior.write(part.labels, &kept, 1, choice, guidance, rng);
-            let (mean, _) = self.decode(&net, self.quantizer.lookup(&codes, &self.device));
-            to_pixels(&mean)
+            self.pixels(&net, &codes)
         })
     }
 
@@ -327,7 +355,7 @@ impl GenerativeModel<Image> for Vqvae {
     fn reconstruct(&self, batch: &ImageBatch, _rng: &mut Rng) -> Option<Vec<u8>> {
         let net = self.autoencoder.averaged();
         let codes = self.codes(&net, batch);
-        Some(to_pixels(&self.decode(&net, self.quantizer.lookup(&codes, &self.device)).0))
+        Some(self.pixels(&net, &codes))
     }
 
     /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
@@ -357,15 +385,11 @@ impl Vqvae {
             book.initialise(&inputs, rng);
         }
         let quantized = self.quantizer.quantize(z);
-        let (mean, log_scale) = self.decode(self.autoencoder.net(), quantized.vectors.clone());
-        let pixels = self.info.shape.pixels() as f64;
-        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
-        let flat: Tensor<2> = x.flatten(1, 3);
-        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
-            / pixels;
-        let loss = loss + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
+        let out = self.decode(self.autoencoder.net(), quantized.vectors.clone());
+        let [watched, nll, loss] = self.losses(out, x, &batch.pixels, rng);
+        let loss = loss + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
-        let (mse, nll) = (f64::from(mse.into_scalar::<f32>()), f64::from(nll.into_scalar::<f32>()));
+        let [watched, nll] = [watched, nll].map(|t| f64::from(t.into_scalar::<f32>()));
         let (_, norm) =
             self.autoencoder.update(loss, self.config.lr * Schedule::default().factor(progress))?;
         let perplexity = perplexity(&quantized.codes, self.quantizer.size());
@@ -374,13 +398,29 @@ impl Vqvae {
             Quantizer::Fsq(_) => 0,
         };
         Ok(Metrics::new([
-            ("loss", mse),
+            ("loss", watched),
             ("bits_per_dim", nll / std::f64::consts::LN_2),
             ("commitment", commitment),
             ("perplexity", perplexity),
             ("revived", revived as f64),
             ("grad_norm", norm),
         ]))
+    }
+
+    /// Of what the decoder says of images `x`, whose bytes are `pixels`: the error that is told, nats a dimension, and what is
+    /// made small beside the commitment loss.
+    fn losses(&self, out: Tensor<4>, x: Tensor<4>, pixels: &[u8], rng: &mut Rng) -> [Tensor<1>; 3] {
+        let shape = self.info.shape;
+        if let Some(palette) = &self.autoencoder.net().palette {
+            let nats = palette.loss(out, pixels, shape.height * shape.width, rng);
+            return [nats.clone(), nats.clone() / shape.channels as f64, nats];
+        }
+        let (mean, log_scale) = self.logistic(out);
+        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
+        let flat: Tensor<2> = x.flatten(1, 3);
+        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
+            / shape.pixels() as f64;
+        [mse, nll.clone(), loss + nll * 0.02]
     }
 
     fn step_prior(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
@@ -419,12 +459,25 @@ impl Vqvae {
         net.to_code.forward(net.encoder.forward(x, None)).permute([0, 2, 3, 1]).reshape([n * h * w, d])
     }
 
-    /// Code vectors `[n · h' · w', d]` → the mean image `[n, c, h, w]` and its log-scales `[n, pixels]`.
-    fn decode(&self, net: &Autoencoder, vectors: Tensor<2>) -> (Tensor<4>, Tensor<2>) {
+    /// Code vectors `[n · h' · w', d]` → what the decoder says of each pixel, `[n, outputs, h, w]`.
+    fn decode(&self, net: &Autoencoder, vectors: Tensor<2>) -> Tensor<4> {
         let (d, h, w) = self.grid;
         let n = vectors.dims()[0] / (h * w);
         let map = vectors.reshape([n, h, w, d]).permute([0, 3, 1, 2]);
-        let out = net.decoder.forward(net.from_code.forward(map), None);
+        net.decoder.forward(net.from_code.forward(map), None)
+    }
+
+    /// The most probable colours, or the means, of images of these codes.
+    fn pixels(&self, net: &Autoencoder, codes: &[u32]) -> Vec<u8> {
+        let out = self.decode(net, self.quantizer.lookup(codes, &self.device));
+        match &net.palette {
+            Some(palette) => palette.pixels(out, self.info.shape.height * self.info.shape.width),
+            None => to_pixels(&self.logistic(out).0),
+        }
+    }
+
+    /// Without a palette: the mean image `[n, c, h, w]` and its log-scales `[n, pixels]`.
+    fn logistic(&self, out: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
         let c = self.info.shape.channels;
         (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
     }
@@ -438,7 +491,13 @@ impl Vqvae {
     fn pixel_nats(&self, net: &Autoencoder, batch: &ImageBatch) -> (Vec<u32>, f64, Vec<f64>) {
         let x = to_model(&batch.pixels, self.info.shape, &self.device);
         let quantized = self.quantizer.quantize(self.encode(net, x.clone()));
-        let (mean, log_scale) = self.decode(net, quantized.vectors);
+        let out = self.decode(net, quantized.vectors);
+        if let Some(palette) = &net.palette {
+            let area = self.info.shape.height * self.info.shape.width;
+            let Judged { mse, nats } = palette.judge(out, &batch.pixels, area);
+            return (quantized.codes, mse, nats);
+        }
+        let (mean, log_scale) = self.logistic(out);
         let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
         let nll = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
         (quantized.codes, f64::from(mse), to_vec(&nll).into_iter().map(f64::from).collect())
@@ -473,26 +532,33 @@ mod tests {
     use super::*;
     use crate::models::{
         common::test_support::{check_overfits, check_save_load},
-        image::test_support::{tiny_batch, tiny_info},
+        image::test_support::{tiny_batch, tiny_info, tiny_palette},
     };
 
     fn tiny(quantizer: QuantizerKind) -> Vqvae {
-        let info = tiny_info();
+        of_info(quantizer, &tiny_info())
+    }
+
+    /// The same, whose pixels are choices among the colours of the tiny batch.
+    fn tiny_with_palette() -> Vqvae {
+        of_info(QuantizerKind::Ema, &ImageInfo { palette: Some(tiny_palette()), ..tiny_info() })
+    }
+
+    fn of_info(quantizer: QuantizerKind, info: &ImageInfo) -> Vqvae {
         let config = Config {
             quantizer,
             codes: 32,
             grid: 4,
             width: 16,
             prior_width: 48,
-            ..Config::preset(Size::Tiny, &info)
+            ..Config::preset(Size::Tiny, info)
         };
-        Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+        Vqvae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
     #[test]
     fn overfits_one_batch() {
-        for quantizer in [QuantizerKind::Ema, QuantizerKind::Fsq] {
-            let mut model = tiny(quantizer);
+        for mut model in [tiny(QuantizerKind::Ema), tiny(QuantizerKind::Fsq), tiny_with_palette()] {
             let from = model.config.prior_start;
             check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
             check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
@@ -501,17 +567,36 @@ mod tests {
 
     #[test]
     fn save_load_is_bit_exact() {
-        let mut a = tiny(QuantizerKind::Ema);
-        a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
-        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
-        let mut b = tiny(QuantizerKind::Ema);
-        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = ImageSampleParams::new(3, &[0, 1, 2]);
-        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
-        for progress in [0.2, 0.7] {
-            let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
-            assert_eq!(step(&mut a), step(&mut b));
+        let both: [fn() -> Vqvae; 2] = [|| tiny(QuantizerKind::Ema), tiny_with_palette];
+        for fresh in both {
+            let mut a = fresh();
+            a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+            a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+            let mut b = fresh();
+            check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+            let draw = ImageSampleParams::new(3, &[0, 1, 2]);
+            assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+            for progress in [0.2, 0.7] {
+                let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
+                assert_eq!(step(&mut a), step(&mut b));
+            }
         }
+    }
+
+    #[test]
+    fn new_images_have_only_colours_of_the_palette() {
+        let (mut model, palette) = (tiny_with_palette(), tiny_palette());
+        for i in 0..3 {
+            model.step(&tiny_batch(), 0.1, &mut Rng::new(2, i)).unwrap();
+        }
+        let made = model.sample(&ImageSampleParams::new(3, &[0, 1, 2]), &mut Rng::new(3, 0));
+        let back = model.reconstruct(&tiny_batch(), &mut Rng::new(3, 0)).unwrap();
+        assert_eq!((made.len(), back.len()), (3 * 144, 8 * 144));
+        for pixels in [made, back] {
+            assert!(palette.indices(&pixels, 144).missing.is_empty());
+        }
+        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0)).unwrap();
+        assert!(nats.len() == 8 && nats.iter().all(|nats| nats.is_finite()));
     }
 
     #[test]
