@@ -29,7 +29,7 @@ use super::Video;
 use super::{
     VideoInfo, VideoSampleParams,
     autoencoder::Autoencoder,
-    net::{Trunk, batch_of, from_frames, in_parts, over_time, to_frames},
+    net::{Trunk, batch_of, in_parts, over_time, to_frames},
 };
 use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
 use crate::models::common::stages;
@@ -172,7 +172,7 @@ impl GenerativeModel<Video> for Gan {
     fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let coder =
             Trunk::new(info.shape, config.coder_width, config.coder_blocks, config.time_blocks, config.grid);
-        let autoencoder = Autoencoder::new(coder, config.latent, info, device, rng);
+        let autoencoder = Autoencoder::new(coder, config.latent, info, None, device, rng);
         let (height, width) = coder.grid();
         let cells = ImageShape { channels: config.latent, height, width };
         let trunk = Trunk::over_maps(cells, config.width, config.blocks, config.time_blocks, MAX_BOTTOM_SIDE);
@@ -225,7 +225,7 @@ impl GenerativeModel<Video> for Gan {
             let (n, temperature) = (classes.len(), draw.choice.temperature);
             let noise = Noise::new(&self.config, n, draw.frames, temperature, &self.device, rng);
             let rows = kernels::pixel_rows(net.forward(noise, classes));
-            from_frames(&coder.decode(rows, draw.frames), draw.frames)
+            coder.pixels(rows, draw.frames)
         })
     }
 

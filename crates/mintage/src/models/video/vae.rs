@@ -9,7 +9,7 @@
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mintage_data::VideoBatch;
+use mintage_data::{Palette, VideoBatch};
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +24,10 @@ use crate::models::common::{
     early::{WithEarly, no_autoguidance},
     flow_matching::one_noise,
     latents::{FlowShape, LatentFlowMatching, Wanted},
+    palette::PaletteHead,
     stages,
 };
-use crate::models::options::check_even;
+use crate::models::options::{check_even, check_palette};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -99,6 +100,17 @@ pub struct Config {
     /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
     #[serde(default = "one_noise")]
     pub noises: usize,
+    /// Whether a pixel is a choice among the colours of the data, which have to be few; otherwise it is numbers, as in the
+    /// forecast always.
+    #[serde(default)]
+    pub palette: bool,
+}
+
+impl Config {
+    /// The colours that are chosen among.
+    fn palette<'a>(&self, info: &'a VideoInfo) -> Option<&'a Palette> {
+        info.palette.as_ref().filter(|_| self.palette)
+    }
 }
 
 impl FamilyConfig<Video> for Config {
@@ -135,6 +147,7 @@ impl FamilyConfig<Video> for Config {
             guidance: 1.0,
             autoguidance: 1.0,
             noises: 4,
+            palette: info.palette.is_some(),
         }
     }
 
@@ -142,8 +155,14 @@ impl FamilyConfig<Video> for Config {
         check_even("prior_width", self.prior_width)
     }
 
+    fn check_data(&self, info: &VideoInfo) -> Result<(), RecipeError> {
+        check_palette(self.palette, info.palette.as_ref())
+    }
+
     fn activations(&self, info: &VideoInfo) -> u64 {
-        memory::of_clip(info, self.width, self.blocks)
+        let pixels = info.frames * info.shape.height * info.shape.width;
+        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        memory::of_clip(info, self.width, self.blocks).saturating_add(palette)
     }
 }
 
@@ -173,7 +192,7 @@ impl GenerativeModel<Video> for Vae {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let d = config.latent;
-        let autoencoder = Autoencoder::new(trunk, d, info, device, rng);
+        let autoencoder = Autoencoder::new(trunk, d, info, config.palette(info), device, rng);
         let width = config.prior_width;
         let prior = FlowShape {
             d,
@@ -228,8 +247,8 @@ impl GenerativeModel<Video> for Vae {
         }
     }
 
-    /// Stages 1 and 3: mean squared error in [0, 1], and in stage 1 nats a dimension of the latents. Stage 2: the loss of
-    /// the flow.
+    /// Stages 1 and 3: mean squared error in [0, 1], and in stage 1 nats a dimension of the latents, with a palette behind
+    /// the bits of pixels. Stage 2: the loss of the flow.
     fn validate(&self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let VideoInfo { shape, frames, .. } = self.info;
         let (stage, _) = self.stage(progress);
@@ -276,7 +295,7 @@ impl GenerativeModel<Video> for Vae {
             let (steps, temperature) = (self.config.steps, choice.temperature);
             let guidance = guidance.unwrap_or(self.config.guidance);
             let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, early, temperature };
-            from_frames(&coder.decode(prior.sample(&wanted, &self.device, rng), frames), frames)
+            coder.pixels(prior.sample(&wanted, &self.device, rng), frames)
         });
         keep_given(&mut pixels, conditioning, self.info.shape, frames);
         pixels
@@ -393,11 +412,19 @@ mod tests {
     use crate::models::{
         SamplingParams,
         common::test_support::{check_overfits, check_save_load},
-        video::test_support::{tiny_batch, tiny_info},
+        video::test_support::{tiny_batch, tiny_info, tiny_palette},
     };
 
     fn tiny() -> Vae {
-        let info = tiny_info();
+        of_info(&tiny_info())
+    }
+
+    /// The same, whose pixels are choices among the colours of the tiny batch.
+    fn tiny_with_palette() -> Vae {
+        of_info(&VideoInfo { palette: Some(tiny_palette()), ..tiny_info() })
+    }
+
+    fn of_info(info: &VideoInfo) -> Vae {
         let config = Config {
             latent: 4,
             grid: 3,
@@ -407,9 +434,9 @@ mod tests {
             forecast: 0.4,
             forecast_layers: 1,
             forecast_width: 16,
-            ..Config::preset(Size::Tiny, &info)
+            ..Config::preset(Size::Tiny, info)
         };
-        Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+        Vae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
     fn draw(n: usize, frames: usize, start: Conditioning<&[u8]>) -> VideoSampleParams<'_> {
@@ -454,6 +481,21 @@ mod tests {
             let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
             assert_eq!(step(&mut a), step(&mut b));
         }
+    }
+
+    #[test]
+    fn a_palette_is_learned_saved_and_drawn_from() {
+        let (mut a, mut b) = (tiny_with_palette(), tiny_with_palette());
+        let prior_start = a.stages()[1].1;
+        check_overfits(60, |p, rng| a.step(&tiny_batch(), p * 0.99 * prior_start, rng).unwrap());
+        a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 1)).unwrap();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let made = a.sample(&draw(3, 4, Conditioning::None), &mut Rng::new(3, 0));
+        assert_eq!(made, b.sample(&draw(3, 4, Conditioning::None), &mut Rng::new(3, 0)));
+        let (palette, area) = (tiny_palette(), 4 * 144);
+        assert!(made.len() == 3 * 3 * area && palette.indices(&made, area).missing.is_empty());
+        let told = a.validate(&tiny_batch(), 0.1, &mut Rng::new(1, 0)).unwrap();
+        assert_eq!(told.0[0].0, "pixel_bits_per_dim");
     }
 
     #[test]

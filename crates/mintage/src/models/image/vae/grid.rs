@@ -4,7 +4,8 @@
 //!
 //! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + λ KL(q(z|x) ‖ N(0, I))`, `z = μ + σ ε`,
 //!
-//! with a small λ: it keeps the latents smooth and of one size, and what they are distributed like is learned apart.
+//! with a small λ: it keeps the latents smooth and of one size, and what they are distributed like is learned apart. Where a
+//! pixel is a choice among the colours of a palette (`common/palette.rs`), `L = −log p(x|z) + λ KL`, with the mean over pixels.
 //! Stage 2: the autoencoder is frozen, and a transformer learns the flow `p(z | label)` (`common/latents.rs`), over
 //! latents brought to a mean square of one in each dimension. The grid is as large for large images as for small ones,
 //! and so is the work of the flow. It draws by integrating, so the model has no density to speak of.
@@ -13,7 +14,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::ImageBatch;
+use mintage_data::{ImageBatch, Palette};
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, kernels, layers::Conv2d, weights::to_vec};
 
 use super::Config;
@@ -27,6 +28,7 @@ use crate::{
             gaussian::{divergence, reparametrise},
             latents::{FlowShape, LatentFlowMatching},
             mean_squares::MeanSquares,
+            palette::{Judged, PaletteHead},
             reconstruction::Missed,
             stages::Stage,
         },
@@ -46,20 +48,24 @@ struct Autoencoder {
     posterior: Conv2d,
     from_latent: Conv2d,
     decoder: Decoder,
+    /// Where a pixel is a choice among colours.
+    palette: Option<PaletteHead>,
     /// Height and width of the grid.
     #[module(skip)]
     grid: (usize, usize),
 }
 
 impl Autoencoder {
-    /// With `d` dimensions of a latent vector.
-    fn new(trunk: &Trunk, d: usize, device: &Device, rng: &mut Rng) -> Self {
+    /// With `d` dimensions of a latent vector; a pixel is a choice among the colours of a `palette`, or else numbers.
+    fn new(trunk: &Trunk, d: usize, palette: Option<&Palette>, device: &Device, rng: &mut Rng) -> Self {
         let (channels, height, width) = trunk.bottom();
+        let outputs = palette.map_or(trunk.shape.channels, PaletteHead::features);
         Self {
             encoder: Encoder::new(trunk, device, rng),
             posterior: Conv2d::new(channels, 2 * d, 1, 1.0, device, rng),
             from_latent: Conv2d::new(d, channels, 3, 1.0, device, rng),
-            decoder: Decoder::new(trunk, trunk.shape.channels, device, rng),
+            decoder: Decoder::new(trunk, outputs, device, rng),
+            palette: palette.map(|palette| PaletteHead::new(palette, device, rng)),
             grid: (height, width),
         }
     }
@@ -71,11 +77,21 @@ impl Autoencoder {
         (out.clone().narrow(1, 0, d), out.narrow(1, d, d).clamp(-12.0, 4.0))
     }
 
-    /// Latents `[n · cells, d]` → images `[n, c, h, w]`.
+    /// Latents `[n · cells, d]` → what the decoder says of each pixel, `[n, outputs, h, w]`.
     fn decode(&self, z: Tensor<2>) -> Tensor<4> {
         let (height, width) = self.grid;
         let map = self.from_latent.forward(kernels::row_pixels(z, height, width));
         self.decoder.forward(map, None)
+    }
+
+    /// The most probable colours, or the means, of images of these latents.
+    fn pixels(&self, z: Tensor<2>) -> Vec<u8> {
+        let out = self.decode(z);
+        let [_, _, height, width] = out.dims();
+        match &self.palette {
+            Some(palette) => palette.pixels(out, height * width),
+            None => to_pixels(&out),
+        }
     }
 }
 
@@ -98,9 +114,9 @@ impl Coder {
         self.net.encode(x).0 * self.scale.clone()
     }
 
-    /// Latents `[n · cells, d]` → images `[n, c, h, w]`.
-    fn decode(&self, z: Tensor<2>) -> Tensor<4> {
-        self.net.decode(z / self.scale.clone())
+    /// Latents `[n · cells, d]` → bytes of images.
+    fn pixels(&self, z: Tensor<2>) -> Vec<u8> {
+        self.net.pixels(z / self.scale.clone())
     }
 }
 
@@ -142,7 +158,7 @@ impl GenerativeModel<Image> for GridVae {
             noises: config.noises,
         };
         let on = device.clone().autodiff();
-        let autoencoder = Autoencoder::new(&trunk, d, &on, rng);
+        let autoencoder = Autoencoder::new(&trunk, d, config.palette(info), &on, rng);
         let prior = LatentFlowMatching::new(shape, &on, rng);
         Self {
             autoencoder: trained(autoencoder, config, is_hidden),
@@ -171,12 +187,20 @@ impl GenerativeModel<Image> for GridVae {
         }
     }
 
-    /// Stage 1: mean squared error in [0, 1], nats a dimension of the latents. Stage 2: the loss of the flow.
+    /// Stage 1: mean squared error in [0, 1], nats a dimension of the latents; with a palette, bits of the pixels given the
+    /// means of the latents come first. Stage 2: the loss of the flow.
     fn validate(&self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         if let Stage::First(_) = Stage::at(progress, self.config.prior_start) {
             let net = self.autoencoder.averaged();
             let x = to_model(&batch.pixels, self.info.shape, &self.device);
             let (mu, logvar) = net.encode(x.clone());
+            if let Some(palette) = &net.palette {
+                let Judged { mse, nats } = palette.judge(net.decode(mu.clone()), &batch.pixels, self.area());
+                let dims = (nats.len() * self.info.shape.pixels()).max(1) as f64;
+                let bits = nats.iter().sum::<f64>() / dims / std::f64::consts::LN_2;
+                let kl = f64::from(divergence(mu, logvar).mean().into_scalar::<f32>());
+                return Some(Metrics::new([("pixel_bits_per_dim", bits), ("mse", mse), ("kl_per_dim", kl)]));
+            }
             let Missed { mse, .. } = Missed::of(net.decode(mu.clone()), x);
             let [mse, kl] = [mse, divergence(mu, logvar).mean()].map(|t| f64::from(t.into_scalar::<f32>()));
             return Some(Metrics::new([("mse", mse), ("kl_per_dim", kl)]));
@@ -195,7 +219,7 @@ impl GenerativeModel<Image> for GridVae {
         in_batches(draw, self.info.classes, |part| {
             let (x, begin) = self.beginning(part, &prior, &coder, rng);
             let z = prior.carried(x, begin, part.labels, self.steps(), guidance, early);
-            to_pixels(&coder.decode(z))
+            coder.pixels(z)
         })
     }
 
@@ -211,7 +235,7 @@ impl GenerativeModel<Image> for GridVae {
     fn reconstruct(&self, batch: &ImageBatch, _rng: &mut Rng) -> Option<Vec<u8>> {
         let net = self.autoencoder.averaged();
         let (mu, _) = net.encode(to_model(&batch.pixels, self.info.shape, &self.device));
-        Some(to_pixels(&net.decode(mu)))
+        Some(net.pixels(mu))
     }
 
     parts!("autoencoder" = autoencoder, "squares" = squares, "prior" = prior);
@@ -229,9 +253,19 @@ impl GridVae {
         let (mu, logvar) = net.encode(x.clone());
         let z = reparametrise(&mu, &logvar, rng);
         let seen = to_vec(&z);
-        let Missed { mse, loss } = Missed::of(net.decode(z), x);
+        let out = net.decode(z);
+        let (watched, loss) = match &net.palette {
+            Some(palette) => {
+                let nats = palette.loss(out, &batch.pixels, self.area(), rng);
+                (nats.clone(), nats)
+            }
+            None => {
+                let Missed { mse, loss } = Missed::of(out, x);
+                (mse, loss)
+            }
+        };
         let kl = divergence(mu, logvar).mean();
-        let values = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let values = [&watched, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (_, norm) = self.autoencoder.update(loss + kl * self.config.kl_weight, lr)?;
         self.squares.follow(&seen);
@@ -259,6 +293,11 @@ impl GridVae {
     /// Draws of `q(z|x)` of a batch, as the prior sees them.
     fn latents(&self, batch: &ImageBatch, rng: &mut Rng) -> Tensor<2> {
         self.coder().draw(to_model(&batch.pixels, self.info.shape, &self.device), rng)
+    }
+
+    /// Pixels of a channel.
+    fn area(&self) -> usize {
+        self.info.shape.height * self.info.shape.width
     }
 
     fn steps(&self) -> usize {
@@ -310,13 +349,16 @@ mod tests {
         FamilyConfig, Size,
         common::test_support::{check_overfits, check_save_load},
         image::{
-            test_support::{tiny_batch, tiny_info},
+            test_support::{tiny_batch, tiny_info, tiny_palette},
             vae::Latents,
         },
     };
 
     fn tiny() -> GridVae {
-        let info = tiny_info();
+        of_info(&tiny_info())
+    }
+
+    fn of_info(info: &ImageInfo) -> GridVae {
         let config = Config {
             latents: Latents::Grid,
             channels: 4,
@@ -324,9 +366,9 @@ mod tests {
             width: 16,
             prior_width: 32,
             steps: 6,
-            ..Config::preset(Size::Tiny, &info)
+            ..Config::preset(Size::Tiny, info)
         };
-        GridVae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+        GridVae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
     fn image(i: usize) -> Vec<u8> {
@@ -374,6 +416,21 @@ mod tests {
             let step = |m: &mut GridVae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
             assert_eq!(step(&mut a), step(&mut b));
         }
+    }
+
+    #[test]
+    fn a_palette_is_learned_saved_and_drawn_from() {
+        let info = ImageInfo { palette: Some(tiny_palette()), ..tiny_info() };
+        let (mut a, mut b) = (of_info(&info), of_info(&info));
+        let from = a.config.prior_start;
+        check_overfits(80, |p, rng| a.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
+        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let made = draw(&a, &Conditioning::None);
+        assert_eq!(made, draw(&b, &Conditioning::None));
+        assert!(made.len() == 3 * 144 && tiny_palette().indices(&made, 144).missing.is_empty());
+        let told = a.validate(&tiny_batch(), 0.1, &mut Rng::new(1, 0)).unwrap();
+        assert_eq!(told.0[0].0, "pixel_bits_per_dim");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod grid;
 mod vector;
 
 use burn::tensor::Device;
-use mintage_data::ImageBatch;
+use mintage_data::{ImageBatch, Palette};
 use mintage_nn::{NotFinite, Part, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,10 @@ use crate::{
     events::Metrics,
     models::{
         Conditioning, Size,
-        common::{early::no_autoguidance, flow_matching::one_noise},
+        common::{early::no_autoguidance, flow_matching::one_noise, palette::PaletteHead},
         generative::{FamilyConfig, GenerativeModel},
         memory,
-        options::check_even,
+        options::{check_even, check_palette},
     },
     recipe::RecipeError,
 };
@@ -159,6 +159,9 @@ pub struct Config {
     pub weight_decay: f64,
     /// Probability that a label is hidden in training, so that one can also sample without a label.
     pub label_drop: f64,
+    /// Grid: whether a pixel is a choice among the colours of the data, which have to be few; otherwise it is numbers.
+    #[serde(default)]
+    pub palette: bool,
 }
 
 /// What the range of the option allows, for runs that have no such prior.
@@ -169,6 +172,11 @@ fn min_prior_width() -> usize {
 impl Config {
     fn is_grid(&self) -> bool {
         self.latents == Latents::Grid && self.arch == Arch::Conv
+    }
+
+    /// The colours that are chosen among.
+    fn palette<'a>(&self, info: &'a ImageInfo) -> Option<&'a Palette> {
+        info.palette.as_ref().filter(|_| self.palette && self.is_grid())
     }
 }
 
@@ -211,6 +219,7 @@ impl FamilyConfig<Image> for Config {
             muon: true,
             weight_decay: 0.01,
             label_drop: 0.1,
+            palette: info.palette.is_some(),
         }
     }
 
@@ -236,8 +245,14 @@ impl FamilyConfig<Image> for Config {
         }
     }
 
+    fn check_data(&self, info: &ImageInfo) -> Result<(), RecipeError> {
+        check_palette(self.palette && self.is_grid(), info.palette.as_ref())
+    }
+
     fn activations(&self, info: &ImageInfo) -> u64 {
-        memory::of_image(info, self.width, self.blocks)
+        let pixels = info.shape.height * info.shape.width;
+        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        memory::of_image(info, self.width, self.blocks).saturating_add(palette)
     }
 }
 
