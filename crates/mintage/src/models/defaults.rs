@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_recipe_that_says_what_it_wants_is_left_alone() {
         let shape = ImageShape { channels: 1, height: 28, width: 28 };
-        let info = DataInfo::Image(ImageInfo { shape, classes: 0, train_len: 2000 });
+        let info = DataInfo::Image(ImageInfo { shape, classes: 0, train_len: 2000, palette: None });
         assert_eq!(Conditions::of(&info, 60.0, None), conditions(2000, 28, 60.0));
         for setting in ["family=vae", "width=32", "train.steps=10"] {
             let mut recipe = Recipe::for_source("x");

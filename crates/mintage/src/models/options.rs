@@ -16,7 +16,7 @@ pub const MAX_SAMPLE_STEPS: u64 = 256;
 pub const MAX_NOISES: u64 = 64;
 
 /// Shares of a budget, of a batch or of an interval, from 0 to 1.
-const SHARES: [&str; 12] = [
+const SHARES: [&str; 13] = [
     "label_drop",
     "augment",
     "penalty_end",
