@@ -3,6 +3,7 @@
 //!
 //! Spaces: `pixels_u8` bytes CHW; `image_unit` in [0, 1]; `image_model` in [−1, 1].
 
+mod augment;
 pub mod flow;
 pub mod gan;
 mod real_nvp;
