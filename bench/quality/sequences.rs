@@ -21,7 +21,7 @@ use crate::{
 
 /// nanoGPT's set-up for a CPU: 4 layers, 4 heads, 128 wide, 64 tokens, 12 windows a step; in as many steps as take no
 /// longer than its 2000 (`cargo xtask bench text`).
-const NANO: [&str; 9] = [
+const NANO: [&str; 14] = [
     "layers=4",
     "heads=4",
     "width=128",
@@ -29,6 +29,11 @@ const NANO: [&str; 9] = [
     "context=64",
     "batch=12",
     "dropout=0",
+    "weight_decay=0.1",
+    "cautious_decay=false",
+    "shuffle=false",
+    "lookup=false",
+    "counts=false",
     "lr=0.004",
     "train.steps=900",
 ];
