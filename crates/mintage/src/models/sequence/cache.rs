@@ -20,17 +20,19 @@ const PRIOR_TOKENS: f64 = 20.0;
 
 /// What a document has said so far.
 pub struct Cache<'a> {
-    seen: HashMap<&'a [u32], Seen>,
+    /// How often each n-gram came.
+    times: HashMap<&'a [u32], u32>,
+    /// What came after each context.
+    after: HashMap<&'a [u32], After>,
     /// How far the cache is trusted, by the tokens of the longest context that was seen.
     trust: Vec<Trust>,
 }
 
-/// What came after a context.
-#[derive(Default)]
-struct Seen {
+/// What came after a context: how many tokens, and how many different ones.
+#[derive(Clone, Copy, Default)]
+struct After {
     total: u32,
-    /// Each token with how often it came.
-    tokens: Vec<(u32, u32)>,
+    different: u32,
 }
 
 /// Tokens so far, and for how many of them the cache answers.
@@ -43,52 +45,50 @@ struct Trust {
 impl<'a> Cache<'a> {
     /// Of n-grams of up to `order` tokens, at the beginning of a document.
     pub fn new(order: usize) -> Self {
-        Self { seen: HashMap::new(), trust: vec![Trust::default(); order.max(1)] }
+        Self { times: HashMap::new(), after: HashMap::new(), trust: vec![Trust::default(); order.max(1)] }
     }
 
     /// `−log p` of the tokens of a part of the document but for the first: nats. `told` has what each takes without the cache.
     pub fn nats(&mut self, tokens: &'a [u32], told: &[f64]) -> f64 {
         let each = (1..tokens.len()).zip(told);
-        each.map(|(at, &nats)| self.next(&tokens[..at], tokens[at], nats)).sum()
+        each.map(|(at, &nats)| self.next(&tokens[..=at], nats)).sum()
     }
 
-    fn next(&mut self, before: &'a [u32], token: u32, nats: f64) -> f64 {
+    /// `−log p` of the last of the tokens that were `read`; `nats` is that without the cache.
+    fn next(&mut self, read: &'a [u32], nats: f64) -> f64 {
         let model = (-nats).exp();
         let (mut cached, mut longest) = (model, None);
-        for context in ends(before, self.trust.len()) {
+        for (context, n_gram) in ends(read, self.trust.len()) {
             // A context that was never seen was not seen with one more token before it either.
-            let Some(seen) = self.seen.get(&context) else { break };
-            cached = seen.chance(token, cached);
+            let Some(after) = self.after.get(context) else { break };
+            cached = after.chance(self.times.get(n_gram).copied().unwrap_or(0), cached);
             longest = Some(context.len());
         }
         let both = longest.map_or(model, |length: usize| self.trust[length].mixed(model, cached));
-        for context in ends(before, self.trust.len()) {
-            self.seen.entry(context).or_default().count(token);
+        for (context, n_gram) in ends(read, self.trust.len()) {
+            let times = self.times.entry(n_gram).or_default();
+            *times += 1;
+            let after = self.after.entry(context).or_default();
+            after.total += 1;
+            after.different += u32::from(*times == 1);
         }
         -both.max(f64::MIN_POSITIVE).ln()
     }
 }
 
-/// The last tokens, from none up to one fewer than `order`.
-fn ends(tokens: &[u32], order: usize) -> impl Iterator<Item = &[u32]> {
-    (0..order.min(tokens.len() + 1)).map(move |length| &tokens[tokens.len() - length..])
+/// The last tokens as n-grams of one up to `order`, each behind its context.
+fn ends(tokens: &[u32], order: usize) -> impl Iterator<Item = (&[u32], &[u32])> {
+    (1..=order.min(tokens.len())).map(move |n| {
+        let n_gram = &tokens[tokens.len() - n..];
+        (&n_gram[..n - 1], n_gram)
+    })
 }
 
-impl Seen {
-    /// The probability of a token; `shorter` is that by the next shorter context.
-    fn chance(&self, token: u32, shorter: f64) -> f64 {
-        let times =
-            self.tokens.iter().find(|(own, _)| *own == token).map_or(0.0, |&(_, times)| f64::from(times));
-        let left = DISCOUNT * self.tokens.len() as f64;
-        ((times - DISCOUNT).max(0.0) + left * shorter) / f64::from(self.total)
-    }
-
-    fn count(&mut self, token: u32) {
-        self.total += 1;
-        match self.tokens.iter_mut().find(|(own, _)| *own == token) {
-            Some((_, times)) => *times += 1,
-            None => self.tokens.push((token, 1)),
-        }
+impl After {
+    /// The probability of a token that came so many `times`; `shorter` is that by the next shorter context.
+    fn chance(self, times: u32, shorter: f64) -> f64 {
+        let left = DISCOUNT * f64::from(self.different);
+        ((f64::from(times) - DISCOUNT).max(0.0) + left * shorter) / f64::from(self.total)
     }
 }
 
@@ -123,6 +123,19 @@ mod tests {
         assert!(once < 1.02 * alone, "{once}");
         assert!(again < 0.5 * alone, "{again}");
         assert!(Cache::new(5).nats(&random[..1], &[]) == 0.0);
+    }
+
+    #[test]
+    fn chances_are_those_of_ppm() {
+        let (p, tokens) = (0.1f64, [0, 1, 2, 1]);
+        let found = Cache::new(3).nats(&tokens, &[-p.ln(); 3]);
+        // Nothing was seen, then a one, then a one and a two, and never a longer context.
+        let chances = [0.5 * p, (0.5 + p) / 2.0];
+        let mixed = |weight: f64, chance: f64| (1.0 - weight) * p + weight * chance;
+        let second = mixed(0.05, chances[0]);
+        let weight = (0.05 * chances[0] / second + 20.0 * 0.05) / (1.0 + 20.0);
+        let expected = -p.ln() - second.ln() - mixed(weight, chances[1]).ln();
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
 
     #[test]
