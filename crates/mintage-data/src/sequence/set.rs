@@ -5,7 +5,7 @@ mod passes;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    ops::Range,
+    ops::{Range, RangeInclusive},
     sync::{Arc, Mutex},
 };
 
@@ -111,6 +111,8 @@ pub struct SequenceSet {
     segments: Mutex<HashMap<usize, Arc<Segments>>>,
     /// The latest pass with documents in an order of its own.
     pass: Mutex<Option<Arc<Pass>>>,
+    /// By how many semitones each tune can be moved that was asked for.
+    reach: Mutex<HashMap<u32, RangeInclusive<i32>>>,
 }
 
 /// Where segments lie: the first token of each behind its document's or its predecessor's last one, and its end.
@@ -225,8 +227,8 @@ impl SequenceSet {
         let (notes, skips) = (source.notes().to_vec(), source.skips().to_vec());
         let resolved = source.resolved(spec);
         let splits = Splits { train, valid, holdout };
-        let (segments, pass) = (Mutex::default(), Mutex::default());
-        Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments, pass })
+        let (segments, pass, reach) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments, pass, reach })
     }
 
     pub fn codec(&self) -> &Tokenizer {

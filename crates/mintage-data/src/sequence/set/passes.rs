@@ -112,11 +112,19 @@ impl SequenceSet {
 
     /// By how many semitones a document is moved in a pass: each number that keeps it in the range of the codec has its turn.
     fn semitones(&self, codec: &MusicTokenizer, document: u32, (seed, pass): (u64, u64)) -> i32 {
-        let reach = codec.transpositions(&self.document(document));
+        let reach = self.reach(codec, document);
         let low = *reach.start().max(SEMITONES.start());
         let high = *reach.end().min(SEMITONES.end());
         let turn = xxh3_64_with_seed(&document.to_le_bytes(), seed).wrapping_add(pass);
         low + (turn % (high - low + 1).max(1) as u64) as i32
+    }
+
+    /// By how many semitones a document can be moved: all of it is read once, not for each of its windows.
+    fn reach(&self, codec: &MusicTokenizer, document: u32) -> RangeInclusive<i32> {
+        // Nobody panics with the lock in hand.
+        let mut known = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = || codec.transpositions(&self.document(document));
+        known.entry(document).or_insert_with(find).clone()
     }
 
     /// The documents in the order of a pass, made once while no other pass is asked for.
