@@ -6,8 +6,7 @@
 //! p ← (1 − η λ) p − (η / b₁) m / (√(v / b₂) + ε)      e ← δ e + (1 − δ) p
 //! ```
 //!
-//! Cautious decay leaves `p` as it is where the step makes it larger (the rule of signs of Liang et al., arXiv:2411.16085, for
-//! the decay alone).
+//! Cautious decay leaves `p` as it is where the step makes it larger (Chen et al., "Cautious weight decay", arXiv:2510.12402).
 //!
 //! Of a table that is looked up, rows without a gradient keep `p`, `m` and `v`: a pass over `g`, and the average.
 //!
