@@ -307,7 +307,7 @@ fn likelihood(
         tokens.push(document.len() as f64 - 1.0);
         counts.push(counted.nll(&document[1..]));
         if let Tokenizer::Text(codec) = data.codec() {
-            chars.push(codec.decode(document).chars().count() as f64);
+            chars.push(codec.decode(&document[1..]).chars().count() as f64);
         }
     }
     on(work("likelihood of held-out ones", documents.len(), documents.len()));
@@ -413,7 +413,6 @@ struct Held {
 
 /// Documents of a split, long ones in parts, or segments: at most so many tokens.
 fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec<Held> {
-    const PART_TOKENS: usize = 16_384;
     if let Chunking::Segments(longest) = cut {
         let items: Vec<u32> = data.items(split, cut).collect();
         let segment = |item| {
@@ -429,11 +428,12 @@ fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec
         Split::Train => evenly(data.splits().get(split), MAX_MEMBERS),
         _ => data.splits().get(split).to_vec(),
     };
-    let each = (most / documents.len().max(1)).max(PART_TOKENS);
+    let part = part_tokens(&data.info().periods);
+    let each = (most / documents.len().max(1)).max(part);
     for document in documents {
         let tokens = data.beginning(document, each.min(left + 1));
         let class = data.class(document);
-        let parts = tokens.chunks(PART_TOKENS).filter(|part| part.len() > 1);
+        let parts = tokens.chunks(part).filter(|part| part.len() > 1);
         found.extend(parts.map(|part| Held { tokens: part.to_vec(), class, item: document }));
         left = left.saturating_sub(tokens.len());
         if left == 0 {
@@ -441,6 +441,14 @@ fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec
         }
     }
     found
+}
+
+/// Tokens of a part of a long document. On a grid they are whole bars: a model takes the beginning of what it reads for that of a
+/// document.
+fn part_tokens(periods: &[usize]) -> usize {
+    const PART_TOKENS: usize = 16_384;
+    let bar = periods.last().copied().unwrap_or(1).max(1);
+    (PART_TOKENS / bar).max(1) * bar
 }
 
 /// The model of counts, of the train split or of so much of it as can be counted in memory; of segments where a model
@@ -466,4 +474,17 @@ fn counted(data: &SequenceSet, cut: Chunking) -> KneserNey {
         })
         .collect();
     KneserNey::fit(ORDER, vocab, documents.iter().map(Vec::as_slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_tokens;
+
+    #[test]
+    fn parts_on_a_grid_are_whole_bars() {
+        assert_eq!([part_tokens(&[]), part_tokens(&[4, 64])], [16_384; 2]);
+        // Four voices in three quarters.
+        assert_eq!(part_tokens(&[4, 48]), 341 * 48);
+        assert_eq!(part_tokens(&[20_000, 100_000]), 100_000);
+    }
 }
