@@ -458,7 +458,10 @@ fn run_training(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Con
 /// The flag that prolongs a run of so many steps: `--time` adds, `--steps` says where to end.
 fn prolonging(more: More, step: u64) -> String {
     match more {
-        More::Secs(secs) => format!("--time {}", duration(secs as f64).replace(' ', "")),
+        // Without days, which `--time` does not know.
+        More::Secs(secs) if secs.is_multiple_of(3600) => format!("--time {}h", secs / 3600),
+        More::Secs(secs) if secs.is_multiple_of(60) => format!("--time {}m", secs / 60),
+        More::Secs(secs) => format!("--time {secs}s"),
         More::Steps(steps) => format!("--steps {}", step + steps),
     }
 }
@@ -475,13 +478,20 @@ fn scored(valid: Option<&Metrics>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use mintage::recipe::parse_duration;
+
     use super::*;
 
     #[test]
-    fn flags_that_prolong_a_run_are_one_word_each() {
-        assert_eq!(prolonging(More::Secs(720), 500), "--time 12m");
-        assert_eq!(prolonging(More::Secs(5_400), 500), "--time 1h30m");
-        assert_eq!(prolonging(More::Secs(10), 500), "--time 10s");
+    fn flags_that_prolong_a_run_are_read_as_they_are_meant() {
+        for (secs, flag) in
+            [(10, "--time 10s"), (720, "--time 12m"), (5_400, "--time 90m"), (90_000, "--time 25h")]
+        {
+            let said = prolonging(More::Secs(secs), 500);
+            assert_eq!(said, flag);
+            assert_eq!(parse_duration(&said["--time ".len()..]).unwrap().as_secs(), secs);
+        }
         assert_eq!(prolonging(More::Steps(1_300), 500), "--steps 1800");
     }
 
