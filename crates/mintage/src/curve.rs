@@ -359,6 +359,7 @@ fn promise(more: More, share: Option<f64>) -> String {
             let (n, unit) = length(secs);
             format!("{n} more {unit}")
         }
+        More::Steps(1) => "1 more step".to_owned(),
         More::Steps(steps) => format!("{} more steps", thousands(steps as usize)),
     };
     let part = match share {

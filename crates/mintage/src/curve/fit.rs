@@ -61,8 +61,10 @@ pub(super) fn gain(points: &[(f64, f64)], most: f64) -> Option<Gain> {
         let part = settled.iter().filter(|(share, _)| (*share > END_OF_STAGE) == of_end);
         part.map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min)
     };
-    // A fall that ended long before the training did is no power law, however well one fits it.
-    if best(false) - best(true) < MIN_BORNE_OUT * b * (END_OF_STAGE.powf(-c) - 1.0) {
+    // A fall that ended long before the training did is no power law, however well one fits it; nor is one that nothing
+    // before the end is known of.
+    let fell = best(false) - best(true);
+    if !fell.is_finite() || fell < MIN_BORNE_OUT * b * (END_OF_STAGE.powf(-c) - 1.0) {
         return None;
     }
     let bound = (MIN_GAIN * (first.1 - (a + b)).abs()).max(MIN_DEVIATIONS * deviation);
@@ -173,6 +175,12 @@ mod tests {
         for stop in [0.6, 0.72] {
             assert_eq!(gain(&curve(20, |t| 20.0 - 10.0 * t.min(stop)), f64::INFINITY), None, "{stop}");
         }
+    }
+
+    #[test]
+    fn says_nothing_of_an_end_without_a_beginning() {
+        let end: Vec<(f64, f64)> = curve(40, |t| 2.0 + 0.3 / t).into_iter().skip(31).collect();
+        assert_eq!(gain(&end, f64::INFINITY), None);
     }
 
     #[test]

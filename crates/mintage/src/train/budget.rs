@@ -15,8 +15,12 @@ pub(super) fn too_short(stages: &[(&str, f64)], step_secs: f64, secs: f64) -> Op
     (stages.len() > 1 && secs < least).then(|| {
         let names: Vec<&str> = stages.iter().map(|(name, _)| *name).collect();
         let (n, unit) = length(rounded_secs(least));
+        let step = match step_secs {
+            ..0.95 => format!("{:.0} ms", (1e3 * step_secs).ceil()),
+            _ => format!("{step_secs:.1} seconds"),
+        };
         format!(
-            "a step takes {step_secs:.1} seconds: the stages of this training ({}) need about {n} {unit} at the very least",
+            "a step takes {step}: the stages of this training ({}) need about {n} {unit} at the very least",
             names.join(", ")
         )
     })
@@ -37,6 +41,7 @@ mod tests {
             "a step takes 5.0 seconds: the stages of this training (codes, prior over codes) need about 7 minutes at the very \
              least"
         );
+        assert!(too_short(&stages, 0.0214, 1.0).unwrap().starts_with("a step takes 22 ms: "));
         assert_eq!(too_short(&stages, 5.0, 401.0), None);
         assert_eq!(too_short(&stages[..1], 5.0, 1.0), None);
     }
