@@ -270,8 +270,11 @@ impl Loop<'_> {
                 self.last_valid = self.validation(1.0)?;
                 return self.publish_and_end(reason);
             }
-            _ => {}
+            // It is prolonged: the learning rate is as high again as in the midst of a training, and so is patience.
+            Some(_) => self.state.since_best = self.state.since_best.min(1),
+            None => {}
         }
+        self.plan_rest();
         let reason = loop {
             let progress = self.progress();
             if progress >= 1.0 {
@@ -295,6 +298,17 @@ impl Loop<'_> {
             }
         };
         self.finish(reason)
+    }
+
+    /// Of a budget that has grown a smaller share is spent than when the checkpoint was written: over the rest of it
+    /// validations, previews and checkpoints are as frequent as over any budget.
+    fn plan_rest(&mut self) {
+        let progress = self.progress();
+        let so_far = |count: u64| (progress * count as f64) as u64;
+        let state = &mut self.state;
+        state.validations = state.validations.min(so_far(VALIDATIONS_PER_BUDGET));
+        state.previews = state.previews.min(so_far(self.recipe.train.previews as u64));
+        state.checkpoints = state.checkpoints.min(so_far(CHECKPOINTS_PER_BUDGET));
     }
 
     /// Validates and writes a preview where they are due; returns whether it is time to stop early.

@@ -64,6 +64,11 @@ fn a_run_that_is_done_is_not_begun_again_and_can_be_prolonged() {
     let done = place.ok("train --resume short --steps 20");
     assert!(done.stderr.contains("continued after step 10"), "{}", done.stderr);
     assert!(place.ok("show short").text().contains("done, 20 steps"));
+    // The steps that were added are looked at like the first ones.
+    let metrics = place.text("runs/short/metrics.jsonl");
+    for step in 11..20 {
+        assert!(metrics.contains(&format!("{{\"step\":{step},\"kind\":\"valid\"")), "{step}: {metrics}");
+    }
 }
 
 /// What a kill between the last checkpoint and the end leaves: no model yet, and metrics that the checkpoint does not
