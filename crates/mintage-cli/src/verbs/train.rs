@@ -7,6 +7,7 @@ use std::{
 
 use mintage::{
     AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
+    database::is_database_run,
     events::{Advice, More},
     meaning::of_validation,
     model::ModelConfig,
@@ -304,6 +305,14 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> CliResult 
         None => latest(&context.settings.runs)?,
     };
     let run = Run::open(&dir)?;
+    if is_database_run(&dir) {
+        // Its recipe names no table: what it finds in the source would be learned into a folder of other models.
+        let name = shell(Path::new(&run.name()));
+        return Err(CliError::new(
+            format!("{name} is of a whole database, which is not resumed"),
+            format!("one that is not finished goes on by the same `mintage train` with --name {name}"),
+        ));
+    }
     let mut recipe = run.recipe()?;
     let file = run.file()?;
     let ended = match file.ended {

@@ -100,6 +100,12 @@ fn a_run_that_is_not_finished_is_shown_with_how_to_go_on() {
     let text = place.ok("show shop").text().to_owned();
     assert!(text.contains("not learned yet") && text.contains("--name shop goes on"), "{text}");
     assert!(!text.contains("mintage sample"), "{text}");
+    // Neither by its name nor as the one that waits.
+    for line in ["train --resume shop --steps 9", "train --resume"] {
+        let error = place.refused(line);
+        assert!(error.contains("shop is of a whole database") && error.contains("--name shop"), "{error}");
+    }
+    assert!(!place.path("runs/shop/config.json").exists());
 }
 
 #[test]
