@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::{
     dataset::thousands,
-    events::{Advice, More},
+    events::{Advice, More, StopReason},
     model::ModelConfig,
     models::Size,
-    run::{MAX_TRAIN_SECS, METRICS_FILE, Run, TIMES_FILE},
+    run::{MAX_TRAIN_SECS, METRICS_FILE, Run, RunState, TIMES_FILE},
 };
 use fit::Gain;
 
@@ -394,6 +394,15 @@ pub fn advice(dir: &Path, config: &ModelConfig, is_good: bool) -> Option<Advice>
         Outlook::Flat { .. } if is_good => None,
         found => Some(Advice { text: found.sentence(config.info.item(), config.size), more: None }),
     }
+}
+
+/// What the training of the run in `dir` says at its end, see [`Event::Done`](crate::events::Event::Done).
+///
+/// `None` where its budget is not spent: who let it end early, or had it ended, knows already.
+pub fn advice_at_end(dir: &Path, config: &ModelConfig) -> Option<Advice> {
+    let file = Run::open(dir).and_then(|run| run.file()).ok()?;
+    let is_spent = file.state == RunState::Done && file.ended == Some(StopReason::Budget);
+    is_spent.then(|| advice(dir, config, false)).flatten()
 }
 
 /// How much more training is worth while, in what the budget of the run is counted in, and the share of what is left that

@@ -18,7 +18,7 @@ use mintage_data::{Loader, Provenance, Split, real_folder};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
-    curve::advice,
+    curve::advice_at_end,
     dataset::AnyData,
     error::Error,
     evaluate::evenly,
@@ -588,8 +588,7 @@ impl Loop<'_> {
         // It was obeyed, or came too late.
         self.run.forget_stop();
         let model = self.run.dir().to_owned();
-        // Who let it end early, or had it ended, knows already.
-        let advice = (reason == StopReason::Budget).then(|| advice(&model, &config, false)).flatten();
+        let advice = advice_at_end(&model, &config);
         let (step, valid) = (self.state.step, self.last_valid.take());
         (self.on)(Event::Done { step, secs, reason, valid, advice, model });
         Ok(reason)

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use mintage::{
     Run,
-    curve::Curve,
+    curve::{Curve, advice_at_end},
     database::is_database_run,
     generate::{Made, made_by, schema},
     model::ModelConfig,
@@ -49,7 +49,9 @@ pub fn run(args: &Show, context: &mut Context) -> CliResult {
     };
     let report = report_view::read(&dir);
     if context.ui.wants_json() {
-        context.ui.out_json(&json!({ "dir": dir, "run": run, "config": config, "report": report }))?;
+        let advice = config.as_ref().and_then(|config| advice_at_end(&dir, config));
+        let json = json!({ "dir": dir, "run": run, "config": config, "advice": advice, "report": report });
+        context.ui.out_json(&json)?;
         return Ok(Outcome::Done);
     }
     let mut text = String::new();
@@ -147,6 +149,7 @@ fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&M
         if let Some(bars) = Curve::read(dir).and_then(|curve| curve.sparkline()) {
             line("curve", format!("{bars} validation, from the first to the last"));
         }
+        advice_at_end(dir, config).into_iter().for_each(|advice| line("outlook", advice.text));
         line("made by", format!("mintage {}", config.mintage));
     }
     let weights = fs::metadata(dir.join("model.safetensors")).map(|m| m.len());

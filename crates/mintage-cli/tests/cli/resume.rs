@@ -63,7 +63,10 @@ fn a_run_that_is_done_is_not_begun_again_and_can_be_prolonged() {
     assert!(place.refused("train --resume short --seed 3").contains("a run is resumed as it was begun"));
     let done = place.ok("train --resume short --steps 20");
     assert!(done.stderr.contains("continued after step 10"), "{}", done.stderr);
-    assert!(place.ok("show short").text().contains("done, 20 steps"));
+    let shown = place.ok("show short");
+    assert!(shown.text().contains("done, 20 steps"));
+    let outlook = |text: &str| text.lines().find(|line| line.starts_with("outlook")).map(str::to_owned);
+    assert_eq!(outlook(shown.text()), outlook(&done.stderr));
     // The steps that were added are looked at like the first ones.
     let metrics = place.text("runs/short/metrics.jsonl");
     for step in 11..20 {
