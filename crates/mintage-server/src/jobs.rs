@@ -107,6 +107,9 @@ pub struct Job {
     /// What was drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draw: Option<String>,
+    /// Why a training took its family, where nobody named one and measurements chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_why: Option<String>,
 }
 
 impl Job {
@@ -268,6 +271,7 @@ impl Jobs {
             eta_secs: None,
             error: None,
             draw: None,
+            family_why: None,
         }
     }
 
@@ -417,7 +421,12 @@ impl Jobs {
                 self.update(&job.id, |job| job.progress = share);
                 return;
             }
-            "plan" => self.events.send("runs", "runs", json!({ "run": job.run, "change": "new" })),
+            "plan" => {
+                if let Some(why) = event["family_why"].as_str().map(str::to_owned) {
+                    self.update(&job.id, |job| job.family_why = Some(why));
+                }
+                self.events.send("runs", "runs", json!({ "run": job.run, "change": "new" }));
+            }
             "" => return,
             _ => {}
         }
@@ -516,6 +525,7 @@ pub(crate) fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -539,10 +549,24 @@ mod tests {
         assert_eq!(event["metrics"]["loss"], 1.5);
     }
 
+    /// No jobs, of a program that is never called.
+    fn none() -> Jobs {
+        let program = Program { path: PathBuf::new(), root: PathBuf::new(), runs: PathBuf::new() };
+        Jobs::new(program, Arc::new(Events::new(0)))
+    }
+
+    #[test]
+    fn keeps_the_reason_for_a_family() {
+        let jobs = none();
+        let job = jobs.add(What::Train, "a", Call::default()).unwrap();
+        jobs.hear(&job, r#"{ "event": "plan", "family": "vae", "family_why": "vae small: best of 4" }"#);
+        let kept = jobs.get(&job.id).and_then(|job| job.family_why);
+        assert_eq!(kept.as_deref(), Some("vae small: best of 4"));
+    }
+
     #[test]
     fn of_many_ended_jobs_the_newest_are_listed() {
-        let program = Program { path: PathBuf::new(), root: PathBuf::new(), runs: PathBuf::new() };
-        let jobs = Jobs::new(program, Arc::new(Events::new(0)));
+        let jobs = none();
         let ids: Vec<String> = (0..MAX_ENDED + 50)
             .filter_map(|i| jobs.add(What::Train, &format!("r{i}"), Call::default()).ok())
             .map(|job| job.id)

@@ -5,7 +5,7 @@ import { date, num, span, t, tt } from "./i18n.js";
 import { link, route, setQuery } from "./router.js";
 import { get, post, url } from "./api.js";
 import { follow, listen } from "./events.js";
-import { isActive, runOf, runs, setJob, refreshRun, jobOf } from "./store.js";
+import { familyWhyOf, isActive, runOf, runs, setJob, refreshRun, jobOf } from "./store.js";
 import {
   Busy,
   Button,
@@ -95,6 +95,7 @@ export function useRun(id) {
       });
       if (event.event === "warning") notify(event.message, { bad: true });
       if (event.event === "preview") say(t("run.newpreview", { step: event.step }));
+      if (event.event === "done" && event.advice) say(event.advice.text);
     });
     return () => {
       unfollow();
@@ -137,6 +138,17 @@ function Prolong({ run, onClose, act }) {
       <p class="row"><${Button} look="main" type="submit">${t("run.prolong")}<//></p>
     </form>
   <//>`;
+}
+
+/** What the curve says of more training, and a button where it says how much. @param {{ run: any, act: any }} props */
+function Advice({ run, act }) {
+  const { text, more } = run.advice;
+  const disabled = Boolean(jobOf(run.id));
+  const button = (label, budget) =>
+    html`<${Button} disabled=${disabled} onClick=${() => act("prolong", budget)}>${label}<//>`;
+  return html`<p class="row"><span>${text}</span>
+    ${more?.secs && button(t("run.more.time", { time: span(more.secs) }), { time: `${more.secs}s` })}
+    ${more?.steps && button(t("run.more.steps", { n: more.steps }), { steps: run.step + more.steps })}</p>`;
 }
 
 /** The run, and those laid over it, at one step. @param {{ list: any[], query: URLSearchParams }} props */
@@ -227,7 +239,8 @@ export default function Run({ id }) {
     }
   };
   const active = isActive(run),
-    job = jobOf(id);
+    job = jobOf(id),
+    why = familyWhyOf(id);
   const list = [
     { id, run, ...own },
     ...others.map((other) => ({ id: other, run: runOf(other), ...(states[other] ?? {}) })),
@@ -253,6 +266,7 @@ export default function Run({ id }) {
       ${!active && run.has_model && !job && html`<${Button} onClick=${() => act("evaluate")}>${t(run.has_report ? "run.reevaluate" : "run.evaluate")}<//>`}
       ${run.source_id && html`<a class="button" href=${link("train", "", again)}>${t("run.again")}</a>`}
     </p>
+    ${!active && run.advice && html`<${Advice} run=${run} act=${act} />`}
     ${run.error && html`<${Failure} error=${{ message: run.error.detail, hint: run.error.hint }} />`}
     ${own.error ? html`<${Failure} error=${own.error} />` : html`<${Timeline} list=${list} query=${query} />`}
     ${others.map((other) => html`<${Loader} key=${other} id=${other} onState=${(name, state) => setStates((old) => ({ ...old, [name]: state }))} />`)}
@@ -267,6 +281,8 @@ export default function Run({ id }) {
           ["train.table", run.table],
           ["train.column", run.column],
           ["train.label", run.label],
+          ["plan.family", why && `${run.family} · ${run.size}`],
+          ["data.why", why],
           ["plan.parameters", run.parameters && num(run.parameters)],
           ["run.trained", `${t("steps", { n: run.step })} · ${span(run.train_secs)}`],
           ["run.ended", run.ended && tt("ended", run.ended)],

@@ -12,6 +12,8 @@ export const runOf = (id) => runs.value?.find((run) => run.id === id);
 /** The job that works on a run. @param {string} id */
 export const jobOf = (id) =>
   jobs.value.find((job) => job.run === id && (job.state === "running" || job.state === "queued"));
+/** Why the family of a run was taken, as far as the training begun last says. @param {string} id */
+export const familyWhyOf = (id) => jobs.value.find((job) => job.run === id && job.what === "train")?.family_why;
 export const isActive = (run) => run.live || run.state === "training" || run.state === "queued";
 
 export async function loadAll() {

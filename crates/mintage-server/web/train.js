@@ -50,6 +50,7 @@ export function trainBody(query, columns) {
 export function Plan({ plan, recipe }) {
   const facts = [
     ["plan.family", `${plan.family} · ${plan.size}`],
+    ["data.why", plan.family_why],
     ["plan.parameters", num(plan.parameters)],
     ["plan.memory", plan.memory_bytes ? size(plan.memory_bytes) : null],
     ["plan.budget", plan.time_secs ? span(plan.time_secs) : plan.steps ? t("steps", { n: plan.steps }) : null],

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use mintage::curve::advice_at_end;
 use mintage::generate::played;
 use mintage::models::MATRIX;
 use mintage_data::{
@@ -227,6 +228,7 @@ fn plan(answer: &Value, name: &str, app: &App) -> Value {
         "makings": answer["makings"],
         "rules": answer["rules"],
         "family": recipe["model"]["family"],
+        "family_why": answer["family_why"],
         "size": recipe["model"]["size"],
         "parameters": parameters,
         "device": app.device,
@@ -329,6 +331,7 @@ async fn show(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<
         if let Some(config) = &run.config {
             view["seed"] = json!(config.seed);
             view["valid"] = json!(config.valid.as_ref().map(|valid| valid.0.clone()));
+            view["advice"] = json!(advice_at_end(&run.dir, config));
         }
         Ok(Json(view))
     })

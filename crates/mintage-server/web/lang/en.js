@@ -240,6 +240,8 @@ export default {
   "run.prolong.note": "Goes on from step {step}.",
   "run.prolong.hint": "A time, such as 2m, on top of the time spent; or a number: the step to end at.",
   "run.prolong.told": "The run goes on",
+  "run.more.time": "Train {time} more",
+  "run.more.steps": "Train {n} {n:step|steps} more",
   "run.evaluate": "Evaluate",
   "run.reevaluate": "Evaluate again",
   "run.evaluate.told": "The evaluation is queued",

@@ -240,6 +240,8 @@ export default {
   "run.prolong.note": "Продолжение с шага {step}.",
   "run.prolong.hint": "Время, например 2m, сверх потраченного; или число: шаг, на котором закончить.",
   "run.prolong.told": "Обучение продолжается",
+  "run.more.time": "Учить ещё {time}",
+  "run.more.steps": "Учить ещё {n} {n:шаг|шага|шагов}",
   "run.evaluate": "Оценить",
   "run.reevaluate": "Оценить заново",
   "run.evaluate.told": "Оценка поставлена в очередь",

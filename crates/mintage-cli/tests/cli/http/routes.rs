@@ -55,6 +55,8 @@ fn a_run_is_planned_trained_looked_at_and_removed() {
     let longer = server.post("/api/runs/made/prolong", json!({ "steps": 8 })).is(&[202]).json();
     assert_eq!(server.ended(longer["job"]["id"].as_str().unwrap())["state"], "done");
     assert_eq!(server.get("/api/runs/made").json()["step"], 8);
+    let shown = server.place.ok("show runs/made --json").json();
+    assert_eq!(server.get("/api/runs/made").json()["advice"], shown["advice"]);
     server.ask("DELETE", "/api/runs/made", None).is(&[204]);
     server.get("/api/runs/made").is(&[404]);
     server.post("/api/runs", json!({ "source": source, "nam": "x" })).is(&[422]);
