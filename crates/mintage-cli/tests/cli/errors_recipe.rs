@@ -167,7 +167,7 @@ fn no_option_makes_it_panic() {
             "gan",
             "latent=0 penalty=-1 penalty_every=0 augment=2 penalty_end=2 beta2_start=0 beta2_start=1 recoveries=99",
         ),
-        ("flow", "steps=0 steps=100000000000 guidance=-1 noises=0 noises=1 autoguidance=-1 autoguidance=2"),
+        ("flow", "steps=0 steps=100000000000 guidance=-1 autoguidance=-1 autoguidance=2"),
     ];
     let mut panics = Vec::new();
     for (family, options) in of_one {

@@ -11,10 +11,6 @@ use crate::recipe::RecipeError;
 /// Steps that a flow may take from noise to data: ten to thirty are enough, and no weights bound the work of more.
 pub const MAX_SAMPLE_STEPS: u64 = 256;
 
-/// Noises of which a flow takes the one that points towards an item most: more cost time, and leave ever less of a normal
-/// distribution.
-pub const MAX_NOISES: u64 = 64;
-
 /// Shares of a budget, of a batch or of an interval, from 0 to 1.
 const SHARES: [&str; 13] = [
     "label_drop",

@@ -21,7 +21,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use crate::models::common::early::autoguided;
-use crate::models::common::flow_matching::{equal_steps, guided, integrate, nearest_noise, sample_timestep};
+use crate::models::common::flow_matching::{equal_steps, guided, integrate, sample_timestep};
 
 /// Share of the training sounds whose beginning is known.
 const KNOWN_SHARE: f32 = 0.2;
@@ -41,8 +41,6 @@ pub struct FlowShape {
     pub heads: usize,
     /// Width of the transformer, and of the embedded time.
     pub width: usize,
-    /// Noises that are drawn for each sound in training, see [`nearest_noise`].
-    pub noises: usize,
 }
 
 /// See the module.
@@ -102,7 +100,7 @@ pub struct Way<'a> {
 impl LatentFlowMatching {
     /// A fresh network on `device`, initialised from `rng`; its velocity is 0 at first.
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
-        let FlowShape { dims, classes, layers, heads, width, .. } = shape;
+        let FlowShape { dims, classes, layers, heads, width } = shape;
         // Every vector comes from beside; the decoder's own table holds the classes.
         let config = DecoderConfig { classes, causal: false, ..DecoderConfig::of_size(layers, heads, width) };
         Self {
@@ -127,7 +125,7 @@ impl LatentFlowMatching {
         let target_mask = frames.target_mask();
         let share = (target_mask.iter().sum::<f32>() / target_mask.len().max(1) as f32).max(1e-6);
         let target_mask = column(target_mask, &device);
-        let x_0 = nearest_noise(&(x_1.clone() * target_mask.clone()), n, self.shape.noises, rng);
+        let x_0 = rng.normal_tensor(x_1.dims(), &device);
         let t: Vec<f32> = (0..n).map(|i| sample_timestep(i, rng)).collect();
         let each: Vec<f32> = t.iter().flat_map(|&t| std::iter::repeat_n(t, time)).collect();
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * column(each, &device);
@@ -290,7 +288,7 @@ mod tests {
     use super::*;
     use mintage_nn::{AdamW, Trainable, weights::to_vec};
 
-    const SHAPE: FlowShape = FlowShape { dims: 2, classes: 2, layers: 1, heads: 2, width: 32, noises: 1 };
+    const SHAPE: FlowShape = FlowShape { dims: 2, classes: 2, layers: 1, heads: 2, width: 32 };
     const WAY: Way = Way { steps: 8, guidance: 1.0, early: None, temperature: 1.0, strength: 1.0 };
 
     /// Three sounds of four frames, the last of two and a half.

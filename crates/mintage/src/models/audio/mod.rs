@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Conditioning, SamplingParams,
     generative::{Kind, families},
-    options::{MAX_NOISES, MAX_SAMPLE_STEPS},
+    options::MAX_SAMPLE_STEPS,
     with_classes,
 };
 pub use spectral::si_sdr_db;
@@ -88,7 +88,6 @@ impl Kind for Audio {
         ("recoveries", 0..=16),
         ("group", 1..=64),
         ("steps", 1..=MAX_SAMPLE_STEPS),
-        ("noises", 1..=MAX_NOISES),
         ("griffin_lim_iters", 0..=MAX_GRIFFIN_LIM_ITERS),
         ("prior_layers", 0..=128),
         ("prior_width", 2..=8_192),

@@ -40,7 +40,6 @@ use crate::{
         Size,
         common::classes::class_input,
         common::early::{WithEarly, no_autoguidance},
-        common::flow_matching::one_noise,
         common::gaussian::{divergence, reparametrise},
         heads,
     },
@@ -77,10 +76,6 @@ pub struct Config {
     /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
     #[serde(default = "no_autoguidance")]
     pub autoguidance: f64,
-    /// Noises that are drawn for each sound in training; the one that points towards it most is taken (Immiscible
-    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
-    #[serde(default = "one_noise")]
-    pub noises: usize,
     /// Iterations of Griffin and Lim.
     #[serde(alias = "rounds")]
     pub griffin_lim_iters: usize,
@@ -117,7 +112,6 @@ impl FamilyConfig<Audio> for Config {
             steps: 16,
             guidance: 2.0,
             autoguidance: 1.0,
-            noises: 4,
             griffin_lim_iters: 50,
             batch: 32,
             lr: 3e-3,
@@ -218,7 +212,6 @@ impl GenerativeModel<Audio> for Vae {
             layers: config.prior_layers,
             heads: heads(config.prior_width),
             width: config.prior_width,
-            noises: config.noises,
         };
         let prior = LatentFlowMatching::new(shape, &on, rng);
         Self {

@@ -3,51 +3,6 @@
 
 use burn::tensor::{Tensor, TensorData};
 use mintage_nn::{Rng, cancel, weights::to_vec};
-use rayon::prelude::*;
-
-/// The option `noises` of runs from before it: one noise an item.
-pub fn one_noise() -> usize {
-    1
-}
-
-/// Noise for data `x_1` of `items` items, which lie one behind the other: of `k` noises of each item the one that points
-/// towards it most, by the largest `⟨x_0, x_1⟩`. The ways from noise to data then cross less, which leaves less to learn of
-/// them (Immiscible Diffusion, Li et al., arXiv:2406.12303; by the nearest of several noises: arXiv:2505.18521).
-///
-/// A choice by the distance `‖x_0 − x_1‖` would prefer noises of a small norm, which sampling does not begin with. What is
-/// chosen here is standard normal in all directions but that of the item, where it has the mean and the variance of the
-/// largest of `k` normal numbers (1.03 and 0.49 for `k = 4`): one direction of thousands, another one for each item.
-/// Sampling begins with plain noise all the same. Items know nothing of each other, so that labels, and the order of a
-/// batch, have no part in the choice.
-pub fn nearest_noise<const D: usize>(x_1: &Tensor<D>, items: usize, k: usize, rng: &mut Rng) -> Tensor<D> {
-    let (dims, device) = (x_1.dims(), x_1.device());
-    if k <= 1 {
-        return rng.normal_tensor(dims, &device);
-    }
-    let data = to_vec(x_1);
-    let each = (data.len() / items.max(1)).max(1);
-    // Streams of their own, so that items are drawn side by side: their normal numbers are most of the work.
-    let streams: Vec<Rng> = (0..items).map(|_| rng.fork()).collect();
-    let mut noise = vec![0.0; data.len()];
-    let rows = noise.par_chunks_mut(each).zip(data.par_chunks(each)).zip(streams);
-    rows.for_each(|((noise, x), rng)| noise.copy_from_slice(&most_along(x, k, rng)));
-    Tensor::from_data(TensorData::new(noise, dims), &device)
-}
-
-/// Of `k` noises the one with the largest inner product with `x`.
-fn most_along(x: &[f32], k: usize, mut rng: Rng) -> Vec<f32> {
-    let along = |noise: &[f32]| noise.iter().zip(x).map(|(e, x)| e * x).sum::<f32>();
-    let mut chosen = rng.normals(x.len());
-    let mut most = along(&chosen);
-    for _ in 1..k {
-        let other = rng.normals(x.len());
-        let found = along(&other);
-        if found > most {
-            (chosen, most) = (other, found);
-        }
-    }
-    chosen
-}
 
 /// The time of the `i`-th item of a training step: logit-normal (Esser et al., arXiv:2403.03206), because the middle is the
 /// hard part, and one in four uniform, so that both ends are seen too.
@@ -173,42 +128,6 @@ pub fn guided<const D: usize>(
 mod tests {
     use super::*;
     use burn::tensor::Device;
-
-    #[test]
-    fn the_nearest_noise_lies_along_its_item_and_is_noise_otherwise() {
-        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
-        let (items, each) = (400, 64);
-        let x_1 = rng.normal_tensor([items, each], &device);
-        let data = to_vec(&x_1);
-        // Standard deviations of noise that the chosen noise lies along its item, on average.
-        let mut along = |k: usize| {
-            let noise = to_vec(&nearest_noise(&x_1, items, k, &mut rng));
-            let mean = noise.iter().sum::<f32>() / noise.len() as f32;
-            let variance = noise.iter().map(|v| v * v).sum::<f32>() / noise.len() as f32;
-            assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.05, "{k}: {mean} {variance}");
-            let of_item = |(noise, x): (&[f32], &[f32])| {
-                let dot = noise.iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
-                dot / x.iter().map(|v| v * v).sum::<f32>().sqrt()
-            };
-            noise.chunks(each).zip(data.chunks(each)).map(of_item).sum::<f32>() / items as f32
-        };
-        // The largest of four normal numbers is 1.03 on average.
-        assert!(along(1).abs() < 0.2 && (along(4) - 1.03).abs() < 0.2);
-    }
-
-    #[test]
-    fn one_noise_is_plain_noise_and_items_do_not_see_each_other() {
-        let device = Device::flex();
-        let x_1 = Rng::new(1, 0).normal_tensor([2, 8], &device);
-        let drawn = |x_1: &Tensor<2>, k: usize| to_vec(&nearest_noise(x_1, 2, k, &mut Rng::new(2, 0)));
-        assert_eq!(drawn(&x_1, 1), Rng::new(2, 0).normals(16));
-        let mut other = to_vec(&x_1);
-        other[..8].iter_mut().for_each(|v| *v = -*v);
-        let other = Tensor::from_data(TensorData::new(other, [2, 8]), &device);
-        let (noise, changed) = (drawn(&x_1, 4), drawn(&other, 4));
-        assert_ne!(noise[..8], changed[..8]);
-        assert_eq!(noise[8..], changed[8..]);
-    }
 
     /// `dx/dt = x` from 1 gives e.
     #[test]

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::models::common::{
     classes::indices,
     early::autoguided,
-    flow_matching::{guided, integrate, nearest_noise, sample_timestep, steps_between},
+    flow_matching::{guided, integrate, sample_timestep, steps_between},
     rows::swapped,
 };
 
@@ -51,8 +51,6 @@ pub struct FlowShape {
     pub width: usize,
     /// How much denser times lie near noise than near the data; 1 is even.
     pub shift: f64,
-    /// Noises that are drawn for each item in training, see [`nearest_noise`].
-    pub noises: usize,
 }
 
 impl FlowShape {
@@ -177,7 +175,7 @@ impl LatentFlowMatching {
     /// The mean loss over latents `z [n · frames · cells, d]` of clips of the frames that it sees, a class each. The first
     /// frames of a share of them, `continued`, are known.
     pub fn loss(&self, z: Tensor<2>, classes: &[u32], continued: f64, rng: &mut Rng) -> Tensor<1> {
-        let FlowShape { d, cells, frames, noises, .. } = self.shape;
+        let FlowShape { d, cells, frames, .. } = self.shape;
         let (device, mut times, mut known) = (z.device(), Vec::new(), Vec::new());
         for i in 0..classes.len() {
             let t = self.shape.time(sample_timestep(i, rng));
@@ -191,7 +189,7 @@ impl LatentFlowMatching {
         };
         let unknown = known.iter().filter(|&&known| !known).count();
         let weights = of_rows(known.iter().map(|&known| f32::from(!known)).collect());
-        let noise = nearest_noise(&(z.clone() * weights.clone()), classes.len(), noises, rng);
+        let noise = rng.normal_tensor(z.dims(), &device);
         let way = z - noise.clone();
         let z_t = noise + way.clone() * of_rows(times.clone());
         let off = (self.velocity(z_t, &times, classes) - way) * weights;
@@ -362,17 +360,8 @@ mod tests {
     use super::*;
     use mintage_nn::{AdamW, Trainable, optim::names};
 
-    const SHAPE: FlowShape = FlowShape {
-        d: 2,
-        cells: 3,
-        frames: 4,
-        classes: 2,
-        layers: 1,
-        heads: 2,
-        width: 32,
-        shift: 1.5,
-        noises: 1,
-    };
+    const SHAPE: FlowShape =
+        FlowShape { d: 2, cells: 3, frames: 4, classes: 2, layers: 1, heads: 2, width: 32, shift: 1.5 };
 
     /// Latents of two clips: class 0 goes up, class 1 down.
     fn latents(frames: usize) -> Vec<f32> {

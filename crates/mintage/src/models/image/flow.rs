@@ -29,7 +29,7 @@ use crate::models::Conditioning;
 use crate::models::common::classes::{class_input, indices};
 use crate::models::common::early::{WithEarly, autoguided, no_autoguidance};
 use crate::models::common::flow_matching::{
-    equal_steps, guided, integrate, nearest_noise, negative_log_density, one_noise, sample_timestep,
+    equal_steps, guided, integrate, negative_log_density, sample_timestep,
 };
 use crate::models::common::padding::{crop_to, pad_to, padded};
 use crate::models::{
@@ -60,10 +60,6 @@ pub struct Config {
     /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
     #[serde(default = "no_autoguidance")]
     pub autoguidance: f64,
-    /// Noises that are drawn for each image in training; the one that points towards it most is taken (Immiscible
-    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
-    #[serde(default = "one_noise")]
-    pub noises: usize,
     /// Images per step.
     pub batch: usize,
     /// Peak learning rate of AdamW.
@@ -91,7 +87,6 @@ impl FamilyConfig<Image> for Config {
             steps: 10,
             guidance: 1.0,
             autoguidance: 1.0,
-            noises: 4,
             batch: 16,
             lr: 1e-3,
             weight_decay: 0.01,
@@ -225,7 +220,7 @@ impl Flow {
         rng: &mut Rng,
     ) -> Tensor<1> {
         let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
-        let x_0 = nearest_noise(&x_1, batch.n, self.config.noises, rng);
+        let x_0 = rng.normal_tensor(x_1.dims(), device);
         let t: Vec<f32> = (0..batch.n).map(|i| sample_timestep(i, rng)).collect();
         let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Conditioning,
     generative::{Kind, families},
-    options::{MAX_NOISES, MAX_SAMPLE_STEPS},
+    options::MAX_SAMPLE_STEPS,
     picture, with_classes,
 };
 /// What a model must know of images before it sees them.
@@ -101,7 +101,6 @@ impl Kind for Image {
         ("prior_layers", 0..=128),
         ("prior_width", 2..=8_192),
         ("steps", 0..=MAX_SAMPLE_STEPS),
-        ("noises", 1..=MAX_NOISES),
     ];
 
     type Info = ImageInfo;

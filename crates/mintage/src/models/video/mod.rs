@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Conditioning, SamplingParams,
     generative::{Kind, families},
-    options::{MAX_NOISES, MAX_SAMPLE_STEPS},
+    options::MAX_SAMPLE_STEPS,
     picture, with_classes,
 };
 /// What a model must know of clips before it sees them.
@@ -92,7 +92,6 @@ impl Kind for Video {
         ("forecast_layers", 0..=128),
         ("forecast_width", 2..=4_096),
         ("steps", 1..=MAX_SAMPLE_STEPS),
-        ("noises", 1..=MAX_NOISES),
     ];
 
     type Info = VideoInfo;

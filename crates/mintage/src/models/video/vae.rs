@@ -22,7 +22,6 @@ use super::{
 };
 use crate::models::common::{
     early::{WithEarly, no_autoguidance},
-    flow_matching::one_noise,
     latents::{FlowShape, LatentFlowMatching, Wanted},
     palette::PaletteHead,
     stages,
@@ -96,10 +95,6 @@ pub struct Config {
     /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
     #[serde(default = "no_autoguidance")]
     pub autoguidance: f64,
-    /// Noises that are drawn for each clip in training; the one that points towards it most is taken (Immiscible
-    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
-    #[serde(default = "one_noise")]
-    pub noises: usize,
     /// Whether a pixel is a choice among the colours of the data, which have to be few; otherwise it is numbers, as in the
     /// forecast always.
     #[serde(default)]
@@ -146,7 +141,6 @@ impl FamilyConfig<Video> for Config {
             label_drop: 0.1,
             guidance: 1.0,
             autoguidance: 1.0,
-            noises: 4,
             palette: info.palette.is_some(),
         }
     }
@@ -203,7 +197,6 @@ impl GenerativeModel<Video> for Vae {
             heads: heads(width),
             width,
             shift: config.shift,
-            noises: config.noises,
         };
         let forecaster = (config.forecast > 0.0).then(|| {
             let (width, layers) = (config.forecast_width, config.forecast_layers);

@@ -155,7 +155,6 @@ impl GenerativeModel<Image> for GridVae {
             heads: heads(config.prior_width),
             width: config.prior_width,
             shift: 1.0,
-            noises: config.noises,
         };
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(&trunk, d, config.palette(info), &on, rng);

@@ -17,7 +17,7 @@ use crate::{
     events::Metrics,
     models::{
         Conditioning, Size,
-        common::{early::no_autoguidance, flow_matching::one_noise, palette::PaletteHead},
+        common::{early::no_autoguidance, palette::PaletteHead},
         generative::{FamilyConfig, GenerativeModel},
         memory,
         options::{check_even, check_palette},
@@ -140,10 +140,6 @@ pub struct Config {
     /// Karras et al., arXiv:2406.02507), which doubles the time of sampling; 1 is none.
     #[serde(default = "no_autoguidance")]
     pub autoguidance: f64,
-    /// Grid: noises that are drawn for each image in training; the one that points towards it most is taken (Immiscible
-    /// Diffusion, arXiv:2406.12303). 1 is plain flow matching.
-    #[serde(default = "one_noise")]
-    pub noises: usize,
     /// Images per step.
     pub batch: usize,
     /// Peak learning rate, of a grid that of stage 1; of AdamW and Muon alike.
@@ -212,7 +208,6 @@ impl FamilyConfig<Image> for Config {
             steps: 12,
             guidance: 1.0,
             autoguidance: 1.0,
-            noises: 4,
             batch: 32,
             lr: 4e-3,
             prior_lr: 5e-3,
