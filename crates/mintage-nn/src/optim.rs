@@ -45,34 +45,12 @@ pub struct AdamW {
     pub clip: f32,
     /// Decay of the weight average; 0 switches it off. Warmed up as `min(decay, (1 + t) / (10 + t))`.
     pub ema: f32,
-    /// Where neither is 0, the average looks back over about this share of all steps so far, however large `ema` is: its
-    /// decay is `(1 + t) / (1 + t + 1 / share)`.
-    #[serde(default)]
-    pub ema_share: f32,
-}
-
-impl AdamW {
-    /// Decay of the weight average at step `t`, the first of which is 1.
-    fn ema_decay(&self, t: f32) -> f32 {
-        match self.ema_share > 0.0 {
-            true => (1.0 + t) / (1.0 + t + self.ema_share.recip()),
-            false => self.ema.min((1.0 + t) / (10.0 + t)),
-        }
-    }
 }
 
 impl Default for AdamW {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.99,
-            eps: 1e-8,
-            weight_decay: 0.0,
-            cautious: false,
-            clip: 1.0,
-            ema: 0.999,
-            ema_share: 0.0,
-        }
+        let (weight_decay, cautious) = (0.0, false);
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay, cautious, clip: 1.0, ema: 0.999 }
     }
 }
 
@@ -118,7 +96,7 @@ impl Optimizer {
         }
         self.steps += 1;
         let t = self.steps as i32;
-        let AdamW { beta1, beta2, eps, weight_decay, cautious, clip, ema, .. } = self.config;
+        let AdamW { beta1, beta2, eps, weight_decay, cautious, clip, ema } = self.config;
         let scalars = UpdateScalars {
             lr: lr as f32,
             beta1,
@@ -129,7 +107,7 @@ impl Optimizer {
             bias1: 1.0 - beta1.powi(t),
             bias2: 1.0 - beta2.powi(t),
             grad_scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
-            ema_decay: self.config.ema_decay(t as f32),
+            ema_decay: ema.min((1.0 + t as f32) / (10.0 + t as f32)),
         };
         let module = module.map(&mut Update {
             grads: found,
@@ -451,28 +429,6 @@ mod tests {
 
     fn lazy() -> Trainable<Embedding> {
         table().with_lookup(|name| name == "weight")
-    }
-
-    #[test]
-    fn an_average_over_all_steps_is_their_mean() {
-        let net = Embedding::new(4, 3, 1.0, &Device::flex().autodiff(), &mut Rng::new(1, 0));
-        let mut train = Trainable::new(net, AdamW { ema_share: 1.0, ..AdamW::default() });
-        let first = |train: &Trainable<Embedding>| rows(train.net())[0][0];
-        // The weights of the beginning count for two steps.
-        let mut sum = 2.0 * first(&train);
-        for t in 1..30 {
-            step(&mut train, &[0, 1, 2, 3]);
-            sum += first(&train);
-            let average = rows(&train.averaged())[0][0];
-            assert!((average - sum / (t + 2) as f32).abs() < 1e-4, "{t}: {average} {sum}");
-        }
-    }
-
-    #[test]
-    fn an_average_over_a_share_goes_on_slowing_down() {
-        let decay = |ema_share: f32, t: f32| AdamW { ema_share, ..AdamW::default() }.ema_decay(t);
-        assert_eq!([0.0, 0.2].map(|share| decay(share, 1e6) > 0.9991), [false, true]);
-        assert!(decay(0.2, 100.0) > decay(0.0, 100.0) && decay(0.05, 100.0) < decay(0.0, 100.0));
     }
 
     fn step(train: &mut Trainable<Embedding>, rows: &[u32]) {

@@ -25,7 +25,6 @@ const SHARES: [&str; 13] = [
     "critic_start",
     "warmup",
     "discount",
-    "average",
 ];
 /// Shares that are less than 1.
 const SHARES_BELOW_ONE: [&str; 5] = ["dropout", "prior_dropout", "kl_warmup", "forecast", "beta2_start"];

@@ -71,10 +71,6 @@ pub struct Config {
     /// Whether only those weights decay that the step does not make larger; models of before 2026-12-01 decay as a whole.
     #[serde(default)]
     pub cautious_decay: bool,
-    /// Share of all steps so far over which weights are averaged, about; with 0, as for models of before 2026-12-01, it is a
-    /// ninth, and at most the last thousand steps.
-    #[serde(default)]
-    pub average: f64,
     /// Share of every branch's values that is dropped in training.
     pub dropout: f64,
     /// Whether Muon moves the matrices between hidden layers.
@@ -121,7 +117,6 @@ impl FamilyConfig<Sequence> for Config {
             lr,
             weight_decay,
             cautious_decay: many_passes,
-            average: 0.0,
             dropout,
             muon: true,
             lookup: true,
@@ -242,12 +237,8 @@ impl GenerativeModel<Sequence> for Ar {
         let Config { layers, heads, width, hidden, lookup, .. } = *config;
         let shape = DecoderConfig { lookup, ..shape(info, layers, [heads, width, hidden]) };
         let net = Decoder::new(shape, &device.clone().autodiff(), rng);
-        let adam = AdamW {
-            weight_decay: config.weight_decay as f32,
-            cautious: config.cautious_decay,
-            ema_share: config.average as f32,
-            ..AdamW::default()
-        };
+        let (weight_decay, cautious) = (config.weight_decay as f32, config.cautious_decay);
+        let adam = AdamW { weight_decay, cautious, ..AdamW::default() };
         let train = Trainable::with_muon(net, adam, |name| config.muon && Decoder::is_hidden(name));
         let train = train.with_lookup(Decoder::is_lookup);
         Self { config: config.clone(), info: info.clone(), train, counts: None }

@@ -282,7 +282,6 @@ fn options_of_before_decay_as_a_whole_keep_the_order_and_transpose_windows() {
         assert_eq!(old.as_object_mut().unwrap().remove(key), Some(true.into()), "{key}");
     }
     assert_eq!(old.as_object_mut().unwrap().remove("transpose"), Some("off".into()));
-    assert_eq!(old.as_object_mut().unwrap().remove("average"), Some(serde_json::json!(0.0)));
     let old: ar::Config = serde_json::from_value(old).unwrap();
     assert!(!old.cautious_decay && !old.shuffle);
     assert_eq!(old.transpose, Transpose::Window);
@@ -320,8 +319,6 @@ fn wrong_options_are_refused() {
     };
     assert!(with("width = 30\nheads = 4").message.contains("multiple of twice the heads"));
     assert!(with("context = 0").message.contains("between"));
-    assert!(with("average = 1.5").message.contains("between 0 and 1"));
-    assert!(with("transpose = \"key\"").message.contains("`off`, `window`"));
     let flow = SequenceConfig::preset(Some(Family::Flow), Size::Tiny, &info(), &toml::Table::new());
     assert!(flow.unwrap_err().message.contains("no flow of texts and music"));
 }
