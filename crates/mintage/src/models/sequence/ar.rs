@@ -97,9 +97,6 @@ impl FamilyConfig<Sequence> for Config {
         };
         // Few tokens are cut into shorter windows, so that there are several.
         let most = (info.train_tokens / 4).clamp(8, 1 << 20) as usize;
-        let tokens_a_weight = info.train_tokens as f64 / (layers * width * width * 12) as f64;
-        let many_passes = tokens_a_weight < MANY_PASSES_BELOW;
-        let (dropout, weight_decay) = regularisation(tokens_a_weight);
         Self {
             layers,
             heads,
@@ -107,17 +104,16 @@ impl FamilyConfig<Sequence> for Config {
             hidden: gated_width(width),
             context: context.min(most),
             segments: false,
-            shuffle: many_passes,
+            shuffle: false,
             transpose: match info.modality {
                 Modality::Text => Transpose::Off,
-                Modality::Music if many_passes => Transpose::Document,
                 Modality::Music => Transpose::Window,
             },
             batch,
             lr,
-            weight_decay,
-            cautious_decay: many_passes,
-            dropout,
+            weight_decay: 0.1,
+            cautious_decay: false,
+            dropout: dropout(info, layers * width * width * 12),
             muon: true,
             lookup: true,
             counts: true,
@@ -144,15 +140,12 @@ impl FamilyConfig<Sequence> for Config {
     }
 }
 
-/// Tokens for every weight below which training makes many passes over them.
-const MANY_PASSES_BELOW: f64 = 8.0;
-
-/// Dropout and weight decay against overfitting, where there are few tokens for the number of weights.
-fn regularisation(tokens_a_weight: f64) -> (f64, f64) {
-    match tokens_a_weight {
-        few if few < 1.0 => (0.2, 0.8),
-        some if some < MANY_PASSES_BELOW => (0.1, 0.4),
-        _ => (0.0, 0.1),
+/// Dropout against overfitting, where there are few tokens for the number of weights.
+fn dropout(info: &SequenceInfo, weights: usize) -> f64 {
+    match info.train_tokens as f64 / weights as f64 {
+        few if few < 1.0 => 0.2,
+        some if some < 8.0 => 0.1,
+        _ => 0.0,
     }
 }
 
