@@ -12,7 +12,7 @@ use crate::recipe::RecipeError;
 pub const MAX_SAMPLE_STEPS: u64 = 256;
 
 /// Shares of a budget, of a batch or of an interval, from 0 to 1.
-const SHARES: [&str; 13] = [
+const SHARES: [&str; 12] = [
     "label_drop",
     "augment",
     "penalty_end",

@@ -140,7 +140,7 @@ impl FamilyConfig<Image> for Config {
             prior_lr: 1e-2,
             label_drop: 0.1,
             guidance: 1.0,
-            palette: info.palette.is_some(),
+            palette: false,
         }
     }
 
@@ -551,6 +551,7 @@ mod tests {
             grid: 4,
             width: 16,
             prior_width: 48,
+            palette: info.palette.is_some(),
             ..Config::preset(Size::Tiny, info)
         };
         Vqvae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))

@@ -141,7 +141,7 @@ impl FamilyConfig<Video> for Config {
             label_drop: 0.1,
             guidance: 1.0,
             autoguidance: 1.0,
-            palette: info.palette.is_some(),
+            palette: false,
         }
     }
 
@@ -427,6 +427,7 @@ mod tests {
             forecast: 0.4,
             forecast_layers: 1,
             forecast_width: 16,
+            palette: info.palette.is_some(),
             ..Config::preset(Size::Tiny, info)
         };
         Vae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))

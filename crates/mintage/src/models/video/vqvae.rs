@@ -124,7 +124,7 @@ impl FamilyConfig<Video> for Config {
             prior_lr: 1e-2,
             label_drop: 0.1,
             guidance: 1.5,
-            palette: info.palette.is_some(),
+            palette: false,
         }
     }
 
@@ -450,8 +450,14 @@ mod tests {
     }
 
     fn of_info(info: &VideoInfo) -> Vqvae {
-        let config =
-            Config { codes: 32, grid: 3, width: 16, prior_width: 32, ..Config::preset(Size::Tiny, info) };
+        let config = Config {
+            codes: 32,
+            grid: 3,
+            width: 16,
+            prior_width: 32,
+            palette: info.palette.is_some(),
+            ..Config::preset(Size::Tiny, info)
+        };
         Vqvae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
@@ -514,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn a_palette_is_refused_where_there_is_none_and_may_be_left_out() {
+    fn a_palette_is_refused_where_there_is_none_and_left_out_unless_asked_for() {
         let options: toml::Table = "palette = true".parse().unwrap();
         let preset = |info: &VideoInfo, options: &toml::Table| {
             VideoConfig::preset(Some(Family::Vqvae), Size::Tiny, info, options)
@@ -522,8 +528,8 @@ mod tests {
         assert!(preset(&tiny_info(), &options).is_err());
         let info = VideoInfo { palette: Some(tiny_palette()), ..tiny_info() };
         assert!(preset(&info, &options).is_ok());
-        let without = Config { palette: false, ..Config::preset(Size::Tiny, &info) };
-        let model = Vqvae::new(&without, &info, &Device::flex(), &mut Rng::new(1, 0));
+        let model =
+            Vqvae::new(&Config::preset(Size::Tiny, &info), &info, &Device::flex(), &mut Rng::new(1, 0));
         assert!(model.autoencoder.net().palette.is_none());
     }
 

@@ -365,6 +365,7 @@ mod tests {
             width: 16,
             prior_width: 32,
             steps: 6,
+            palette: info.palette.is_some(),
             ..Config::preset(Size::Tiny, info)
         };
         GridVae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))

@@ -214,7 +214,7 @@ impl FamilyConfig<Image> for Config {
             muon: true,
             weight_decay: 0.01,
             label_drop: 0.1,
-            palette: info.palette.is_some(),
+            palette: false,
         }
     }
 
