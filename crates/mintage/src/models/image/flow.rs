@@ -161,7 +161,9 @@ impl GenerativeModel<Image> for Flow {
             0 => 1.0,
             _ => f64::from(draw.guidance.unwrap_or(self.config.guidance as f32)),
         };
-        let early = self.train.early(draw.autoguidance.map_or(self.config.autoguidance, f64::from));
+        // Guidance bends the way, so that it would lead away from an image that is given.
+        let unasked = if draw.conditioning.is_noise() { self.config.autoguidance } else { 1.0 };
+        let early = self.train.early(draw.autoguidance.map_or(unasked, f64::from));
         let steps = self.config.steps.max(1);
         let dt = 1.0 / steps as f32;
         in_batches(draw, self.info.classes, |part| {
