@@ -189,9 +189,10 @@ impl GenerativeModel<Image> for Flow {
         self.train.has_early()
     }
 
-    /// `−log p(x)` by the way back to noise, nats an item: of pixels spread evenly over their levels, which bounds that of
-    /// the levels (Theis et al., arXiv:1511.01844), and of the plain model without guidance. One divergence is estimated at
-    /// each of a dozen steps, whatever `samples` says: an item takes the time of drawing two.
+    /// `−log p(x)` by the way back to noise, nats an item: of pixels spread evenly over their levels, which on average bounds
+    /// that of the levels (Theis et al., arXiv:1511.01844), and of the plain model without guidance. It is an estimate, no
+    /// bound: one divergence is taken at each of a dozen steps, whatever `samples` says. An item takes the time of drawing
+    /// two or three.
     fn nll(&self, batch: &ImageBatch, _samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         // Where gradients are, but with none of its own: the divergence is a derivative by the image.
         let net = self.train.averaged().no_grad().train();
