@@ -1,6 +1,6 @@
 //! What a number of validation means, in a phrase for people. Every number that a family watches has one.
 
-use crate::models::{AnyConfig, DataInfo, Family};
+use crate::models::{AnyConfig, DataInfo, Family, ImageInfo, VideoInfo};
 
 /// What a loss is whose scale is the family's own.
 const OWN_SCALE: &str = "what training makes small, of {item}s that were kept out of it; lower is better; a scale of its own: it \
@@ -34,8 +34,12 @@ pub fn of_validation(config: &AnyConfig, info: &DataInfo, name: &str, value: f64
             let blind = image.shape.pixels() as f64 * 256f64.ln();
             format!("nats an image at most, {UNSEEN}; guessing blindly is {}", short(blind))
         }
-        (DataInfo::Image(_) | DataInfo::Video(_), "bits_per_dim" | "pixel_bits_per_dim") => {
-            format!("bits for each number of a pixel, {UNSEEN}; guessing blindly is 8")
+        (DataInfo::Image(_) | DataInfo::Video(_), "bits_per_dim") => {
+            format!("bits for each number of a pixel, {UNSEEN}; {}", blind_pixel(info))
+        }
+        (DataInfo::Image(_) | DataInfo::Video(_), "pixel_bits_per_dim") => {
+            let lost = "bits for each number of a pixel that are lost between {item}s and their codes or latents";
+            format!("{lost}; lower is better; {}", blind_pixel(info))
         }
         (DataInfo::Image(_) | DataInfo::Video(_), "mse") => {
             let of = match config.family() {
@@ -63,6 +67,18 @@ fn blind(info: &DataInfo) -> Option<f64> {
     };
     let nats: f64 = info.fields.iter().map(|field| entropy(&field.counts)).sum();
     (nats > 0.0).then_some(nats)
+}
+
+/// What guessing gets, of pixels that may have any value, or only the colours of the data where these are few.
+fn blind_pixel(info: &DataInfo) -> String {
+    match info {
+        DataInfo::Image(ImageInfo { palette: Some(palette), .. })
+        | DataInfo::Video(VideoInfo { palette: Some(palette), .. }) => {
+            let bits = (palette.size() as f64).log2() / palette.channels() as f64;
+            format!("guessing one of the {} colours is {}", palette.size(), short(bits))
+        }
+        _ => "guessing blindly is 8".to_owned(),
+    }
 }
 
 fn with_frequencies(nats: f64) -> String {
@@ -94,7 +110,7 @@ mod tests {
     use mintage_nn::Rng;
 
     use super::*;
-    use crate::models::{AnyModel, Batch, ImageInfo, Size, VideoInfo, audio::test_support};
+    use crate::models::{AnyModel, Batch, Size, audio::test_support};
 
     fn rows() -> (DataInfo, Batch) {
         let tokens: Vec<u16> = (0..48).flat_map(|i| [i % 2, i % 3, i % 4]).collect();
@@ -181,5 +197,17 @@ mod tests {
                 && said.ends_with("1.00 bits a character")
         );
         assert_eq!(of_validation(&config, &info, "no such number", 1.0), None);
+    }
+
+    #[test]
+    fn bits_are_told_beside_a_guess_among_the_colours() {
+        let palette = ["000000", "0000ff", "00ff00", "ff0000"].map(str::to_owned).to_vec();
+        let shape = ImageShape { channels: 3, height: 16, width: 16 };
+        let info = ImageInfo { shape, classes: 0, train_len: 2, palette: Some(palette.try_into().unwrap()) };
+        let info = DataInfo::Image(info);
+        let config = AnyConfig::preset(Some(Family::Vqvae), Size::Tiny, &info, &toml::Table::new()).unwrap();
+        let said = |name: &str| of_validation(&config, &info, name, 0.5).unwrap();
+        assert!(said("bits_per_dim").ends_with("guessing one of the 4 colours is 0.67"));
+        assert!(said("pixel_bits_per_dim").contains("lost between images and their codes"));
     }
 }
