@@ -78,7 +78,7 @@ pub fn no_such_model(family: Family, items: &str) -> RecipeError {
     RecipeError::of_key("model.family", &format!("there is no {} of {items}", family.name()), Some(hint))
 }
 
-/// Refuses to choose among the colours of data that have too many.
+/// Refuses to choose among the colours of data that have no palette.
 ///
 /// # Errors
 ///
@@ -87,8 +87,14 @@ pub fn check_palette(wanted: bool, palette: Option<&Palette>) -> Result<(), Reci
     match wanted && palette.is_none() {
         false => Ok(()),
         true => {
-            let hint = "it takes at most 256 colours, or 16 levels of gray; leave the option out".to_owned();
-            Err(RecipeError::of_key("model.palette", "the data have too many colours", Some(hint)))
+            let hint = "it takes 2 to 256 colours, or levels of gray up to 16, each of 64 pixels or more on average; \
+                        leave the option out"
+                .to_owned();
+            Err(RecipeError::of_key(
+                "model.palette",
+                "the data have too many colours, or too few pixels",
+                Some(hint),
+            ))
         }
     }
 }
