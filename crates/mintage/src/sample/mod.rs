@@ -90,7 +90,10 @@ fn check_early(is_wanted: bool, has_early: bool) -> Result<(), Error> {
         false => Ok(()),
         true => {
             Err(Error::field("autoguidance", "cannot be met: this model keeps no early version of itself")
-                .with_hint("flows that this version trains keep one: train it again"))
+                .with_hint(
+                    "flows of images keep one, and VAEs of sounds, clips and images beyond 32 pixels a side, \
+                     once a tenth of their training is over",
+                ))
         }
     }
 }

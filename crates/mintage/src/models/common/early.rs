@@ -15,8 +15,8 @@ pub fn no_autoguidance() -> f64 {
 /// A network in training, and the averaged weights that it had after a tenth of its training, for [`autoguided`].
 ///
 /// In files the early weights stand beside the network's own, under `early.` and the name of the part. Published weights from
-/// before that share hold the averaged ones in their place, so that they have the names and the shapes of later ones; whoever
-/// draws with them is guided nowhere. Runs and models of versions that kept none go on without any.
+/// before that share hold the averaged ones in their place, so that they have the names and the shapes of later ones; read
+/// back, they count as none. Runs and models of versions that kept none go on without any.
 #[derive(Debug)]
 pub struct WithEarly<M: Module> {
     train: Trainable<M>,
@@ -92,6 +92,13 @@ fn name_of_early(name: &str) -> String {
     format!("early.{name}")
 }
 
+/// Whether the early weights of a part are the averaged ones beside them.
+fn is_copy(name: &str, map: &TensorMap) -> bool {
+    let own = format!("{name}.");
+    let mut tensors = map.tensors.iter().filter(|(key, _)| key.starts_with(&own));
+    tensors.all(|(key, tensor)| map.tensors.get(&name_of_early(key)) == Some(tensor))
+}
+
 impl<M: Module> Part for WithEarly<M> {
     fn save_weights(&self, name: &str, map: &mut TensorMap) {
         self.train.save_weights(name, map);
@@ -104,7 +111,12 @@ impl<M: Module> Part for WithEarly<M> {
 
     fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
         self.train.load_weights(name, map)?;
-        self.load_early(name, map)
+        self.load_early(name, map)?;
+        // Guided by itself a network goes nowhere, and takes twice the time.
+        if self.has_early() && is_copy(name, map) {
+            self.early = Early::Ahead;
+        }
+        Ok(())
     }
 
     fn save_state(&self, name: &str, map: &mut TensorMap) {
@@ -215,6 +227,10 @@ mod tests {
         let mut net = fresh();
         step(&mut net, 0.0);
         let before = published(&net);
+        let mut stopped = fresh();
+        stopped.load_weights("net", &before).unwrap();
+        assert!(!stopped.has_early(), "it would be guided by itself");
+        assert_eq!(published(&stopped), before);
         step(&mut net, 0.2);
         let after = published(&net);
         assert!(before.is_like(&after));
