@@ -11,7 +11,7 @@ use super::{fields::REQUEST, request::APART};
 use crate::{
     error::Error,
     model::Model,
-    models::{Anchor, AnyModel, Conditioning, GenerativeModel, MAX_ANCHORS},
+    models::{Anchor, Conditioning, MAX_ANCHORS},
 };
 
 /// Values of a column that are listed; of more the most frequent.
@@ -72,7 +72,7 @@ impl Writer<'_> {
     fn property(&self, name: &str) -> Result<Option<Value>, Error> {
         let model = self.model;
         let kind = model.kind();
-        let can = |conditioning| supports(model, &conditioning);
+        let can = |conditioning| model.any.supports(&conditioning);
         let item = |description| self.item(description);
         Ok(Some(match name {
             "n" => json!({ "type": "integer", "minimum": 1, "description": "How many items" }),
@@ -135,7 +135,7 @@ impl Writer<'_> {
             "guidance" => json!({
                 "type": "number", "minimum": 0, "description": "How strongly the class steers; 1 is the plain model",
             }),
-            "autoguidance" if !has_early(model) => return Ok(None),
+            "autoguidance" if !model.any.has_early() => return Ok(None),
             "autoguidance" => json!({
                 "type": "number", "minimum": 0,
                 "description": "How far to go from what an early version of the model draws; 1 is the model alone",
@@ -185,7 +185,7 @@ impl Writer<'_> {
     fn blend(&self) -> Option<Value> {
         let can = |anchor: Anchor<()>| {
             let anchors = vec![anchor; 2];
-            supports(self.model, &Conditioning::Blend { anchors, weights: vec![0.5; 2] })
+            self.model.any.supports(&Conditioning::Blend { anchors, weights: vec![0.5; 2] })
         };
         if !can(Anchor::Seed(0)) {
             return None;
@@ -223,26 +223,6 @@ impl Writer<'_> {
             }));
         }
         json!({ "description": description, "oneOf": forms })
-    }
-}
-
-fn supports(model: &Model, conditioning: &Conditioning<()>) -> bool {
-    match &model.any {
-        AnyModel::Image(model) => model.supports(conditioning),
-        AnyModel::Table(model) => model.supports(conditioning),
-        AnyModel::Sequence(model) => model.supports(conditioning),
-        AnyModel::Audio(model) => model.supports(conditioning),
-        AnyModel::Video(model) => model.supports(conditioning),
-    }
-}
-
-fn has_early(model: &Model) -> bool {
-    match &model.any {
-        AnyModel::Image(model) => model.has_early(),
-        AnyModel::Table(model) => model.has_early(),
-        AnyModel::Sequence(model) => model.has_early(),
-        AnyModel::Audio(model) => model.has_early(),
-        AnyModel::Video(model) => model.has_early(),
     }
 }
 

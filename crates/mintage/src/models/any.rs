@@ -6,7 +6,7 @@ use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Family, Size,
+    Conditioning, Family, Size,
     audio::{Audio, AudioConfig},
     generative::{GenerativeModel, Kind},
     image::{Image, ImageConfig},
@@ -212,6 +212,16 @@ macro_rules! kinds {
             /// See [`GenerativeModel::nll_is_slow`].
             pub fn nll_is_slow(&self) -> bool {
                 match self { $(Self::$kind(model) => model.nll_is_slow()),+ }
+            }
+
+            /// See [`GenerativeModel::supports`].
+            pub fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+                match self { $(Self::$kind(model) => model.supports(conditioning)),+ }
+            }
+
+            /// See [`GenerativeModel::has_early`].
+            pub fn has_early(&self) -> bool {
+                match self { $(Self::$kind(model) => model.has_early()),+ }
             }
 
             /// The stages of training, and the share of the budget at which each begins.
