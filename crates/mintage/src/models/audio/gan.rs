@@ -22,7 +22,7 @@ use burn::{
 };
 use mintage_data::AudioBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
+    NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{DepthwiseTime, Embedding, Linear},
     weights::to_vec,
 };
@@ -35,7 +35,7 @@ use super::{
     net::{Lengths, SAMPLE_BATCH, signals},
     spectral::Framing,
 };
-use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
+use crate::models::common::adversarial::{Judged, Penalties, adam, diversity, metrics, relativistic_loss};
 use crate::models::{
     Conditioning,
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -302,7 +302,6 @@ fn networks(
     rng: &mut Rng,
 ) -> (Trainable<Generator>, Trainable<Critic>) {
     let on = device.clone().autodiff();
-    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
     let rates = Rates::new(info, framing);
     let generator = Trainable::new(Generator::new(config, info.classes, rates, &on, rng), adam(0.999));
     (generator, Trainable::new(Critic::new(config, info.classes, rates, &on, rng), adam(0.0)))

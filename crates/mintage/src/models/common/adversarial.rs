@@ -10,9 +10,16 @@ use burn::{
     module::Module,
     tensor::{Tensor, activation},
 };
+use mintage_nn::AdamW;
 
 use super::pass::{Pass, gradient_penalty};
 use crate::events::Metrics;
+
+/// The optimiser of either player, as in R3GAN: without momentum and clipping. Critics take an `ema` of 0, since nobody asks
+/// for their averaged weights.
+pub fn adam(ema: f32) -> AdamW {
+    AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() }
+}
 
 /// `E softplus(low − high)`: small where `high` is above `low`.
 pub fn relativistic_loss(high: Tensor<1>, low: Tensor<1>) -> Tensor<1> {

@@ -17,14 +17,14 @@ use burn::{
 };
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
+    NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Conv2d, Embedding, Linear},
 };
 use serde::{Deserialize, Serialize};
 
 use super::Image;
 use super::{augment::diff_augment, in_batches, to_model, to_pixels};
-use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
+use crate::models::common::adversarial::{Judged, Penalties, adam, diversity, metrics, relativistic_loss};
 use crate::models::common::classes::{class_input, indices};
 use crate::models::common::padding::{crop_to, pad_to, padded};
 use crate::models::common::watch::{Vitals, Watch};
@@ -258,7 +258,6 @@ fn networks(
     rng: &mut Rng,
 ) -> (Trainable<Generator>, Trainable<Discriminator>) {
     let on = device.clone().autodiff();
-    let adam = |ema| AdamW { beta1: 0.0, beta2: BETA2_END as f32, clip: 0.0, ema, ..AdamW::default() };
     let generator = Trainable::new(Generator::new(config, info, &on, rng), adam(0.999));
     (generator, Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)))
 }

@@ -20,7 +20,7 @@ use burn::{
 };
 use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
+    NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Conv2d, Embedding, Linear, TimeBlock},
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use super::{
     autoencoder::Autoencoder,
     net::{Trunk, batch_of, in_parts, over_time, to_frames},
 };
-use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
+use crate::models::common::adversarial::{Judged, Penalties, adam, diversity, metrics, relativistic_loss};
 use crate::models::common::stages;
 use crate::models::{
     Conditioning,
@@ -339,7 +339,6 @@ fn networks(
     rng: &mut Rng,
 ) -> (Trainable<Generator>, Trainable<Critics>) {
     let on = device.clone().autodiff();
-    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
     let critic = |frames: usize, rng: &mut Rng| Critic::new(trunk, frames, info.classes, &on, rng);
     let critics = Critics { clip: critic(info.frames, rng), frame: critic(1, rng) };
     let generator = Trainable::new(Generator::new(config, trunk, info, &on, rng), adam(0.999));
