@@ -14,6 +14,7 @@ use crate::{
     events::{Advice, More, StopReason},
     model::ModelConfig,
     models::Size,
+    recipe::{length, rounded_secs},
     run::{MAX_TRAIN_SECS, METRICS_FILE, Run, RunState, TIMES_FILE},
 };
 use fit::Gain;
@@ -214,25 +215,6 @@ fn rounded_steps(steps: f64) -> u64 {
     let steps = (steps.ceil() as u64).max(1);
     let unit = 10u64.pow(steps.ilog10().saturating_sub(1));
     steps.div_ceil(unit) * unit
-}
-
-/// A length of time as people say one, rounded up to seconds, minutes or hours; [`length`] has its words.
-pub(crate) fn rounded_secs(secs: f64) -> u64 {
-    let unit: u64 = match secs {
-        ..90.0 => 10,
-        ..7200.0 => 60,
-        _ => 3600,
-    };
-    ((secs.min(MAX_TRAIN_SECS) / unit as f64).ceil() as u64).max(1) * unit
-}
-
-/// 12 and "minutes", of rounded seconds.
-pub(crate) fn length(secs: u64) -> (u64, &'static str) {
-    match secs {
-        7200.. if secs.is_multiple_of(3600) => (secs / 3600, "hours"),
-        120.. if secs.is_multiple_of(60) => (secs / 60, "minutes"),
-        _ => (secs, "seconds"),
-    }
 }
 
 /// The steps of validations with the training time until then; empty in runs of versions that did not keep it.

@@ -101,17 +101,17 @@ pub struct TrainSpec {
     /// `None`: [`VALID_IMAGES`], [`VALID_ROWS`], [`VALID_SEQUENCES`], [`VALID_SOUNDS`] or [`VALID_CLIPS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
-    /// How exact matrix products are.
+    /// How exact matrix products and convolutions are.
     pub precision: Precision,
 }
 
-/// How exact the large matrix products of training steps are.
+/// How exact the large matrix products and the convolutions of training steps are.
 ///
 /// Validation, sampling and judging are always exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Factors are rounded to bfloat16 where the CPU has tiles for it (Intel AMX) and the model is of texts or music.
+    /// Factors are rounded to bfloat16 where the CPU has tiles for it (Intel AMX), unless the model is of tables.
     #[default]
     Auto,
     /// Single precision everywhere.
@@ -180,6 +180,25 @@ pub fn parse_duration(text: &str) -> Result<Duration, RecipeError> {
         Ok(Duration::from_secs_f64(total))
     } else {
         Err(wrong())
+    }
+}
+
+/// A length of time as people say one, rounded up to seconds, minutes or hours; [`length`] has its words.
+pub(crate) fn rounded_secs(secs: f64) -> u64 {
+    let unit: u64 = match secs {
+        ..90.0 => 10,
+        ..7200.0 => 60,
+        _ => 3600,
+    };
+    ((secs / unit as f64).ceil() as u64).max(1).saturating_mul(unit)
+}
+
+/// 12 and "minutes", of rounded seconds.
+pub(crate) fn length(secs: u64) -> (u64, &'static str) {
+    match secs {
+        7200.. if secs.is_multiple_of(3600) => (secs / 3600, "hours"),
+        120.. if secs.is_multiple_of(60) => (secs / 60, "minutes"),
+        _ => (secs, "seconds"),
     }
 }
 

@@ -9,7 +9,7 @@ mod measured;
 use mintage_data::{DataKind, sequence::Modality};
 
 use super::{DataInfo, Family, Size};
-use crate::recipe::{Recipe, RecipeError};
+use crate::recipe::{Recipe, RecipeError, length, rounded_secs};
 use measured::MEASURED;
 
 /// How families and sizes compared on data that are much alike, in one budget of time.
@@ -176,7 +176,7 @@ impl Cell {
 }
 
 impl Ranked {
-    /// "; vae 51 and 79, ready in 1 minute": the time only where it is much less than that of the best.
+    /// "; vae 51 and 79, ready in 60 seconds": the time only where it is much less than that of the best.
     fn beside(&self, best: &Self) -> String {
         let Self { family, fidelity, coverage, ready_secs, .. } = *self;
         let ready = match ready_secs < best.ready_secs * 2.0 / 3.0 {
@@ -195,11 +195,8 @@ fn steps_outside(n: usize, up_to: usize, step: f64) -> f64 {
 
 /// "4 minutes", "20 seconds".
 fn in_words(secs: f64) -> String {
-    let (n, unit) = match secs {
-        short if short < 60.0 => (short.round(), "second"),
-        long => ((long / 60.0).round(), "minute"),
-    };
-    if n == 1.0 { format!("1 {unit}") } else { format!("{n:.0} {unit}s") }
+    let (n, unit) = length(rounded_secs(secs));
+    format!("{n} {unit}")
 }
 
 #[cfg(test)]
@@ -265,7 +262,7 @@ mod tests {
         assert_eq!(
             choice.why,
             "vqvae small: best of 3 measured at 4 minutes on images of up to 64 pixels (fidelity 63, coverage 80; \
-             vae 51 and 80, ready in 1 minute)"
+             vae 51 and 80, ready in 60 seconds)"
         );
     }
 

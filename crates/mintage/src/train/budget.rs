@@ -1,6 +1,6 @@
 //! Whether a budget of time is too short for the stages of a training.
 
-use crate::curve::{length, rounded_secs};
+use crate::recipe::{length, rounded_secs};
 
 /// Steps of its shortest stage below which a training of several stages learns nothing.
 const MIN_STAGE_STEPS: f64 = 20.0;
