@@ -234,11 +234,16 @@ fn plan(answer: &Value, name: &str, app: &App) -> Value {
         "device": app.device,
         "threads": app.threads,
         "batch": recipe["model"]["batch"],
-        "time": recipe["train"]["time"],
+        "time_secs": recipe["train"]["steps"].is_null().then(|| time_secs(&recipe["train"]["time"])).flatten(),
         "steps": recipe["train"]["steps"],
         // Weights, their gradients and two moments of the optimiser, in 4 bytes each.
         "memory_bytes": parameters.map(|n| n * 16),
     })
+}
+
+/// Seconds of a length of time as recipes write one, "4m".
+fn time_secs(time: &Value) -> Option<f64> {
+    mintage::recipe::parse_duration(time.as_str()?).ok().map(|time| time.as_secs_f64())
 }
 
 /// The recipe, key by key as in a file.
