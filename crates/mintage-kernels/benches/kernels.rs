@@ -143,6 +143,14 @@ fn conv_training(bencher: Bencher, conv: &Conv) {
     both(bencher, 3 * conv.operations(), || conv.run(&x, &weight));
 }
 
+/// [`conv_training`] as trainings do it where the CPU has tiles.
+#[divan::bench(args = CONVS)]
+fn conv_training_rounded(bencher: Bencher, conv: &Conv) {
+    let (x, weight) = (leaf(conv.x()), leaf(conv.weight()));
+    let run = || kernels::with_fast_products(|| conv.run(&x, &weight).sum().backward());
+    bencher.counter(ItemsCount::new(3 * conv.operations())).bench_local(|| black_box(run()));
+}
+
 /// Rows, inputs and outputs.
 const LINEARS: [[usize; 3]; 4] = [[200, 784, 400], [500, 280, 256], [768, 128, 512], [2048, 384, 1536]];
 

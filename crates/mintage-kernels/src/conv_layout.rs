@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::conv_micro::ROWS;
 use super::simd::vector_len;
 
@@ -35,6 +37,99 @@ impl Axis {
     /// Where position `i` of `phase` lies in the input.
     pub fn index(self, phase: usize, i: usize) -> usize {
         self.stride * i + phase - self.padding
+    }
+}
+
+/// A convolution with a stride `s` as one without: the `s × s` phases of its input and of its filters as channels, the
+/// padding among them.
+pub(super) struct Phases {
+    x: [usize; 4],
+    weight: [usize; 4],
+    stride: usize,
+    rows: Axis,
+    cols: Axis,
+}
+
+impl Phases {
+    /// The stride divides the size of the filters.
+    pub fn new(x: [usize; 4], weight: [usize; 4], stride: usize, padding: usize) -> Self {
+        let [_, _, h, w] = x;
+        let axis = |size| Axis::new(size, weight[2], stride, padding);
+        Self { x, weight, stride, rows: axis(h), cols: axis(w) }
+    }
+
+    /// Those of input and filters.
+    pub fn shapes(&self) -> ([usize; 4], [usize; 4]) {
+        let ([n, c_in, ..], [c_out, _, k, _]) = (self.x, self.weight);
+        let (channels, k) = (c_in * self.stride * self.stride, k / self.stride);
+        ([n, channels, self.rows.span, self.cols.span], [c_out, channels, k, k])
+    }
+
+    /// Every row of every phase: which phase, where the row begins in it and in the map, how many pixels it has there.
+    fn each_row(&self, mut work: impl FnMut(usize, usize, usize, usize)) {
+        for phase in 0..self.stride * self.stride {
+            let (ry, rx) = (phase / self.stride, phase % self.stride);
+            let cols = self.cols.inside(rx);
+            if cols.is_empty() {
+                continue;
+            }
+            for i in self.rows.inside(ry) {
+                let from = self.rows.index(ry, i) * self.cols.input + self.cols.index(rx, cols.start);
+                work(phase, i * self.cols.span + cols.start, from, cols.len());
+            }
+        }
+    }
+
+    /// `[n, c, h, w]` → `[n, c · s², h', w']`.
+    pub fn of_maps(&self, x: &[f32]) -> Vec<f32> {
+        let (plane, phase) = (self.x[2] * self.x[3], self.rows.span * self.cols.span);
+        let mut phases = vec![0.0; x.len() / plane * self.stride * self.stride * phase];
+        let of_plane = phases.par_chunks_mut(self.stride * self.stride * phase);
+        of_plane.zip(x.par_chunks(plane)).for_each(|(to, from)| {
+            self.each_row(|which, at, start, len| {
+                copy(len, &from[start..], self.stride, &mut to[which * phase + at..], 1);
+            });
+        });
+        phases
+    }
+
+    /// The inverse: what no phase holds is 0.
+    pub fn to_maps(&self, phases: &[f32]) -> Vec<f32> {
+        let (plane, phase) = (self.x[2] * self.x[3], self.rows.span * self.cols.span);
+        let mut x = vec![0.0; self.x.iter().product()];
+        let of_plane = phases.par_chunks(self.stride * self.stride * phase);
+        x.par_chunks_mut(plane).zip(of_plane).for_each(|(to, from)| {
+            self.each_row(|which, at, start, len| {
+                copy(len, &from[which * phase + at..], 1, &mut to[start..], self.stride);
+            });
+        });
+        x
+    }
+
+    /// Where each tap of a filter lies among the taps of its phases.
+    fn places(&self) -> Vec<usize> {
+        let (k, s) = (self.weight[2], self.stride);
+        let place = |tap: usize| {
+            let (y, x) = (tap / k, tap % k);
+            (y % s * s + x % s) * (k / s) * (k / s) + y / s * (k / s) + x / s
+        };
+        (0..k * k).map(place).collect()
+    }
+
+    /// `[c_out, c_in, k, k]` → `[c_out, c_in · s², k / s, k / s]`.
+    pub fn of_filters(&self, weight: &[f32]) -> Vec<f32> {
+        let places = self.places();
+        let mut phases = vec![0.0; weight.len()];
+        let filters = phases.chunks_exact_mut(places.len()).zip(weight.chunks_exact(places.len()));
+        filters.for_each(|(to, from)| places.iter().zip(from).for_each(|(place, v)| to[*place] = *v));
+        phases
+    }
+
+    /// The inverse.
+    pub fn to_filters(&self, phases: &[f32]) -> Vec<f32> {
+        let places = self.places();
+        let filters = phases.chunks_exact(places.len());
+        filters.flat_map(|from| places.iter().map(|place| from[*place])).collect()
     }
 }
 

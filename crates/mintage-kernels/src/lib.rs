@@ -18,6 +18,10 @@ mod composite;
 mod conv;
 mod conv_layout;
 mod conv_micro;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod conv_tiles;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod conv_tiles_layout;
 mod decode;
 mod depthwise;
 mod fields;
@@ -81,6 +85,10 @@ pub fn conv2d(
         return composite::conv2d(x, weight, bias, stride, padding);
     }
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device()));
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(op) = conv_tiles::TiledConv::of(op, x.dims(), weight.dims()) {
+        return flex::run(op, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()]);
+    }
     let winograd = winograd::Winograd::of(op, x.dims(), weight.dims());
     let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     match winograd {

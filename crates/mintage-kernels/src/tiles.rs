@@ -9,7 +9,10 @@
 //! A tile holds 16 rows of 64 bytes. Left tiles are 16 rows of 32 values, right ones 16 pairs of values by 16 columns; 2 × 2
 //! tiles of sums take two of either a time.
 
-use std::{cell::Cell, ops::Range};
+use std::{
+    cell::Cell,
+    ops::{Deref, DerefMut, Range},
+};
 
 use rayon::prelude::*;
 
@@ -19,10 +22,15 @@ use super::{
     simd::Lanes,
 };
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) mod machine;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) mod rounding;
+
 /// Rows, columns and pairs of values of a tile.
-const SIDE: usize = 16;
+pub(super) const SIDE: usize = 16;
 /// 32-bit words of a tile.
-const WORDS: usize = SIDE * SIDE;
+pub(super) const WORDS: usize = SIDE * SIDE;
 /// Tiles of the inner dimension that are gone through before other sums: so much of both sides stays in the cache.
 const TILES_PER_CHUNK: usize = 24;
 /// Blocks that are laid out together.
@@ -49,7 +57,7 @@ pub fn with_fast_products<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Whether this CPU has tiles.
-fn has_fast_products() -> bool {
+pub(super) fn has_fast_products() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     return machine::available();
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
@@ -61,12 +69,16 @@ pub fn is_fast(width: usize) -> bool {
     width >= MIN_SIDE && has_fast_products()
 }
 
+/// Whether large products are to be made of tiles, and can be.
+pub(super) fn is_wanted() -> bool {
+    FAST.get() && has_fast_products()
+}
+
 /// Whether a product of this size is to be made of tiles.
 pub(super) fn wanted(sides: [usize; 3]) -> bool {
-    FAST.get()
-        && sides.iter().all(|&side| side >= MIN_SIDE)
+    sides.iter().all(|&side| side >= MIN_SIDE)
         && sides.iter().product::<usize>() >= MIN_MULTIPLICATIONS
-        && has_fast_products()
+        && is_wanted()
 }
 
 /// `a b`, plus a bias where there is one, on all threads: `a [m, k]`, `b [k, n]` → `[m, n]`. One of the strides of either
@@ -111,10 +123,45 @@ pub(super) fn product([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<
     c
 }
 
+/// Memory of which the first value begins a line: a row of a tile that lies on two lines takes twice as long to load.
+pub(super) struct Aligned {
+    values: Vec<f32>,
+    skip: usize,
+}
+
+impl Aligned {
+    /// Room for `n` values that the caller writes before anything reads them.
+    pub fn unwritten(n: usize) -> Self {
+        let mut values = unwritten(n + SIDE);
+        let skip = values.len() - aligned(&mut values).len();
+        Self { values, skip }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[self.skip..]
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.skip..]
+    }
+}
+
+/// What begins with a line: up to 15 values are left out.
+pub(super) fn aligned(values: &mut [f32]) -> &mut [f32] {
+    let skip = values.as_ptr().align_offset(4 * SIDE).min(values.len());
+    &mut values[skip..]
+}
+
 /// One side of a product as tiles: blocks of 16 rows or columns, in each the tiles along the inner dimension. There is an
 /// even number of blocks; what lies beyond the matrix is 0.
 struct Side {
-    words: Vec<f32>,
+    words: Aligned,
     steps: usize,
 }
 
@@ -124,7 +171,7 @@ impl Side {
     fn packed(values: &[f32], stride: (usize, usize), lanes: usize, depth: usize, left: bool) -> Self {
         let steps = depth.div_ceil(2 * SIDE);
         let blocks = lanes.div_ceil(2 * SIDE) * 2;
-        let mut words = unwritten(blocks * steps * WORDS);
+        let mut words = Aligned::unwritten(blocks * steps * WORDS);
         let shared = Shared(words.as_mut_ptr());
         // Neighbouring lanes may lie side by side: what a line of memory holds is used at once.
         let groups = blocks.div_ceil(GROUP);
@@ -178,124 +225,21 @@ struct Pack {
     stretch: Range<usize>,
 }
 
-/// Laying out by the instruction that rounds thirty-two numbers at once.
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod rounding {
-    use std::arch::x86_64::{
-        __m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16,
-        _mm512_setzero_ps, _mm512_storeu_si512,
-    };
-
-    use super::{GROUP, Pack, SIDE, WORDS, turn};
-    use crate::simd::x86::Avx512;
-
-    /// Of sixteen numbers and the sixteen behind them as halves of words: the first of either, the second, …
-    const BY_TURNS: [u16; 32] = {
-        let mut order = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            order[i] = (i / 2 + i % 2 * 16) as u16;
-            i += 1;
-        }
-        order
-    };
-
-    /// # Safety
-    /// The matrix is as [`Pack`] says, and the CPU has the features.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
-    pub unsafe fn run(pack: Pack) {
-        // The tiles of a group, each as it lies in memory: lane by lane, or pair by pair.
-        let mut tiles = [[0u32; WORDS]; GROUP];
-        let by_lanes = pack.stride.1 == 1;
-        let straight = pack.left == by_lanes;
-        for step in pack.stretch.clone() {
-            let place = |block: usize| unsafe { pack.to.add((block * pack.steps + step) * WORDS) };
-            let mut near = [std::ptr::null_mut(); GROUP];
-            for block in 0..pack.blocks {
-                near[block] = if straight { place(block) } else { tiles[block].as_mut_ptr() };
-            }
-            unsafe {
-                match by_lanes {
-                    true => read_lanes(&pack, step, near),
-                    false => read_pairs(&pack, step, near),
-                }
-            }
-            if !straight {
-                for block in 0..pack.blocks {
-                    unsafe { turn::<Avx512>(&tiles[block], place(block)) };
-                }
-            }
-        }
-    }
-
-    /// One step of the inner dimension of all lanes, whose values lie one behind the other.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
-    unsafe fn read_lanes(pack: &Pack, step: usize, to: [*mut u32; GROUP]) {
-        let first = step * 2 * SIDE;
-        let here = (pack.depth - first).min(2 * SIDE);
-        for lane in 0..pack.blocks * SIDE {
-            let from = pack.values.wrapping_add(lane * pack.stride.0 + first);
-            let [a, b] = match here {
-                _ if lane >= pack.lanes => [_mm512_setzero_ps(); 2],
-                32 => unsafe { [_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(SIDE))] },
-                _ => unsafe { [some(from, here), some(from.wrapping_add(SIDE), here.saturating_sub(SIDE))] },
-            };
-            unsafe { store(to[lane / SIDE].add(lane % SIDE * SIDE), _mm512_cvtne2ps_pbh(b, a)) };
-        }
-    }
-
-    /// The same where lanes lie side by side.
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")]
-    unsafe fn read_pairs(pack: &Pack, step: usize, to: [*mut u32; GROUP]) {
-        let order = unsafe { _mm512_loadu_si512(BY_TURNS.as_ptr().cast()) };
-        for p in 0..SIDE {
-            let at = (step * SIDE + p) * 2;
-            // What a line of memory holds is used at once.
-            for (block, to) in to.iter().enumerate().take(pack.blocks) {
-                let lanes = pack.lanes.saturating_sub(block * SIDE).min(SIDE);
-                let from = |at: usize| pack.values.wrapping_add(at * pack.stride.1 + block * SIDE);
-                let count = |at: usize| if at < pack.depth { lanes } else { 0 };
-                unsafe {
-                    let (low, high) = (some(from(at), count(at)), some(from(at + 1), count(at + 1)));
-                    let words: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
-                    _mm512_storeu_si512(to.add(p * SIDE).cast(), _mm512_permutexvar_epi16(order, words));
-                }
-            }
-        }
-    }
-
-    /// The first `count` of sixteen numbers, and zeros.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn some(from: *const f32, count: usize) -> __m512 {
-        if count >= SIDE {
-            return unsafe { _mm512_loadu_ps(from) };
-        }
-        let mut values = [0.0f32; SIDE];
-        (0..count).for_each(|i| values[i] = unsafe { *from.add(i) });
-        unsafe { _mm512_loadu_ps(values.as_ptr()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn store(to: *mut u32, words: std::arch::x86_64::__m512bh) {
-        let words: __m512i = unsafe { std::mem::transmute(words) };
-        unsafe { _mm512_storeu_si512(to.cast(), words) };
-    }
-}
-
-/// Rows to columns.
+/// 16 × 16 values, `from_row` apart, become columns, `to_row` apart.
+///
+/// # Safety
+/// Both hold so many, and the CPU has `V`.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[inline(always)]
-unsafe fn turn<V: Lanes>(tile: &[u32; WORDS], to: *mut u32) {
+pub(super) unsafe fn turn<V: Lanes>(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
     for (row, col) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-        let (mut from, mut into) = ([std::ptr::null(); 8], [std::ptr::null_mut(); 8]);
+        let (mut rows, mut cols) = ([std::ptr::null(); 8], [std::ptr::null_mut(); 8]);
         for i in 0..8 {
-            from[i] = tile[(row + i) * SIDE + col..].as_ptr().cast::<f32>();
-            into[i] = unsafe { to.add((col + i) * SIDE + row) }.cast::<f32>();
+            rows[i] = unsafe { from.add((row + i) * from_row + col) };
+            cols[i] = unsafe { to.add((col + i) * to_row + row) };
         }
         // Moved, not calculated with: any bits are as good as numbers.
-        unsafe { V::transpose8(from, into) };
+        unsafe { V::transpose8(rows, cols) };
     }
 }
 
@@ -333,136 +277,6 @@ unsafe fn block(
             for (c, sum) in c.iter_mut().zip(sums) {
                 *c = if add { *c + sum } else { *sum };
             }
-        }
-    }
-}
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod machine {
-    use std::{
-        arch::{asm, x86_64::__cpuid_count},
-        sync::OnceLock,
-    };
-
-    use super::{SIDE, WORDS};
-    use crate::simd::has_avx512;
-
-    /// The system call that asks for the tile registers, and their number among the parts of a processor's state.
-    const ARCH_PRCTL: usize = 158;
-    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
-    const XFEATURE_XTILEDATA: usize = 18;
-
-    pub fn available() -> bool {
-        static AVAILABLE: OnceLock<bool> = OnceLock::new();
-        *AVAILABLE.get_or_init(|| {
-            let features = __cpuid_count(7, 0).edx;
-            let (bf16, tile) = (features >> 22 & 1, features >> 24 & 1);
-            // The CPU may have tiles and the system may not let a process have them.
-            let rounding = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
-            has_avx512() && rounding && bf16 == 1 && tile == 1 && permitted()
-        })
-    }
-
-    fn permitted() -> bool {
-        let answer: isize;
-        // SAFETY: this call reads two numbers and changes what this process may use, nothing else.
-        unsafe {
-            asm!(
-                "syscall",
-                inlateout("rax") ARCH_PRCTL as isize => answer,
-                in("rdi") ARCH_REQ_XCOMP_PERM,
-                in("rsi") XFEATURE_XTILEDATA,
-                lateout("rcx") _,
-                lateout("r11") _,
-                options(nostack),
-            );
-        }
-        answer == 0
-    }
-
-    /// Runs `work` with all eight tiles of this thread whole, and gives them back.
-    ///
-    /// # Safety
-    /// The machine has tiles.
-    pub unsafe fn configured(work: impl FnOnce()) {
-        #[repr(C, align(64))]
-        struct Config {
-            palette: u8,
-            start: u8,
-            reserved: [u8; 14],
-            bytes: [u16; 16],
-            rows: [u8; 16],
-        }
-        let mut config = Config { palette: 1, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-        config.bytes[..8].fill(4 * SIDE as u16);
-        config.rows[..8].fill(SIDE as u8);
-        unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly));
-            work();
-            asm!("tilerelease", options(nostack, nomem));
-        }
-    }
-
-    /// The sums of 2 × 2 tiles over `steps` tiles of two rows and two columns of tiles, into `c` with rows `c_row` apart.
-    ///
-    /// # Safety
-    /// Tiles are configured; `tiles` have `steps` tiles each, `c` has 32 rows of 32 values that are the caller's.
-    pub unsafe fn multiply(tiles: [*const f32; 4], steps: usize, c: *mut f32, c_row: usize, add: bool) {
-        let [a0, a1, b0, b1] = tiles;
-        unsafe {
-            asm!(
-                "test {add}, {add}",
-                "jnz 3f",
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "jmp 2f",
-                "3:",
-                "tileloadd tmm0, [{c} + {row}*1]",
-                "tileloadd tmm1, [{c} + {row}*1 + 64]",
-                "tileloadd tmm2, [{d} + {row}*1]",
-                "tileloadd tmm3, [{d} + {row}*1 + 64]",
-                "2:",
-                "tileloadd tmm6, [{b0} + {line}*1]",
-                "tileloadd tmm7, [{b1} + {line}*1]",
-                "tileloadd tmm4, [{a0} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm5, [{a1} + {line}*1]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a0}, {tile}",
-                "add {a1}, {tile}",
-                "add {b0}, {tile}",
-                "add {b1}, {tile}",
-                "dec {steps}",
-                "jnz 2b",
-                "tilestored [{c} + {row}*1], tmm0",
-                "tilestored [{c} + {row}*1 + 64], tmm1",
-                "tilestored [{d} + {row}*1], tmm2",
-                "tilestored [{d} + {row}*1 + 64], tmm3",
-                add = in(reg) usize::from(add),
-                c = in(reg) c,
-                d = in(reg) c.add(SIDE * c_row),
-                row = in(reg) 4 * c_row,
-                line = in(reg) 4 * SIDE,
-                tile = const 4 * WORDS,
-                a0 = inout(reg) a0 => _,
-                a1 = inout(reg) a1 => _,
-                b0 = inout(reg) b0 => _,
-                b1 = inout(reg) b1 => _,
-                steps = inout(reg) steps => _,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                out("tmm4") _,
-                out("tmm5") _,
-                out("tmm6") _,
-                out("tmm7") _,
-                options(nostack),
-            );
         }
     }
 }

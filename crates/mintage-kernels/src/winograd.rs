@@ -489,7 +489,7 @@ fn filters_from(partial: &[Vec<f32>], [c_out, c_in]: [usize; 2], [channels, dept
 }
 
 /// Sums of each channel of `[n, c, h, w]`.
-fn plane_sums(values: &[f32], [_, c, h, w]: [usize; 4]) -> Vec<f32> {
+pub(super) fn plane_sums(values: &[f32], [_, c, h, w]: [usize; 4]) -> Vec<f32> {
     let planes = |first: usize| values[first * h * w..].chunks(h * w).step_by(c);
     (0..c).into_par_iter().map(|first| planes(first).map(total).sum()).collect()
 }
