@@ -55,17 +55,18 @@ fn train(family: Family, set: &str, options: &str, progress: f64, setting: &Sett
 }
 
 pub fn gan_sample(_case: &str, setting: &Setting) -> Work {
-    sample(Family::Gan, setting)
+    sample(Family::Gan, "", setting)
 }
 
 pub fn flow_sample(_case: &str, setting: &Setting) -> Work {
-    sample(Family::Flow, setting)
+    // As many evaluations as the peer's ten steps of Heun's rule.
+    sample(Family::Flow, "steps = 19", setting)
 }
 
 /// Sixty-four images a unit.
-fn sample(family: Family, setting: &Setting) -> Work {
+fn sample(family: Family, options: &str, setting: &Setting) -> Work {
     const N: usize = 64;
-    let (model, ..) = fresh(family, "cifar", "", setting);
+    let (model, ..) = fresh(family, "cifar", options, setting);
     let mut rng = Rng::new(2, 0);
     Work {
         parameters: model.parameters(),
