@@ -21,7 +21,7 @@ use mintage::{
     nn::DeviceChoice,
     run::RunState,
     train,
-    train::resolve,
+    train::resolve_run,
 };
 
 use super::{
@@ -217,7 +217,7 @@ fn opened(spec: &SourceSpec) -> Result<(), Error> {
 }
 
 fn go(recipe: &Recipe, data: &AnyData, mut run: Run) -> Result<(), Error> {
-    let resolved = resolve(recipe, data)?;
+    let resolved = resolve_run(recipe, data, &run)?;
     if training_bytes(&resolved.config, &resolved.info) > TRAINING_BYTES {
         return Err(Error::request("more memory than there is"));
     }

@@ -142,10 +142,11 @@ fn run_file(folder: &std::path::Path, shown: bool, rng: &mut Rng) -> String {
     let checkpoints = sorted(&folder.join("checkpoints"));
     let steps: Vec<&PathBuf> = checkpoints.iter().filter(|path| path.is_dir()).collect();
     let step = one(&steps, rng).file_name().unwrap().to_string_lossy().into_owned();
-    match rng.below(8) {
+    match rng.below(9) {
         0..=3 => format!("checkpoints/{step}/train.json"),
         4..=5 => format!("checkpoints/{step}/state.safetensors"),
         6 => "run.json".to_owned(),
+        7 => "options.toml".to_owned(),
         _ => "recipe.toml".to_owned(),
     }
 }

@@ -6,6 +6,7 @@
 
 mod budget;
 mod counts;
+mod options;
 mod previews;
 
 use std::{
@@ -30,6 +31,8 @@ use crate::{
 };
 use budget::too_short;
 use previews::preview;
+
+pub use options::{Resolved, resolve, resolve_run};
 
 /// What the training loop needs from outside: the wish to stop, and a clock.
 pub struct Control<'a> {
@@ -64,27 +67,8 @@ const STREAM_INIT: u64 = u64::MAX;
 const STREAM_VALID: u64 = u64::MAX - 1;
 const STREAM_PREVIEW: u64 = u64::MAX - 2;
 
-/// Everything that is decided before the first step of a training.
-pub struct Resolved {
-    /// The family with all of its options.
-    pub config: AnyConfig,
-    /// What the model has to know of the data.
-    pub info: DataInfo,
-    /// Budget of wall-clock time; `None` where the budget is in steps.
-    pub budget: Option<Duration>,
-}
-
-/// Resolves a recipe against its data: family, preset, options, budget.
-///
-/// # Errors
-/// The family does not suit the data, or an option or the budget is wrong.
-pub fn resolve(recipe: &Recipe, data: &AnyData) -> Result<Resolved, Error> {
-    let info = data.info();
-    let config = AnyConfig::preset(recipe.model.family, recipe.model.size, &info, &recipe.model.options)?;
-    Ok(Resolved { config, info, budget: recipe.train.budget()? })
-}
-
-/// Trains the model of `recipe` on `data` in `run`, from its last checkpoint if there is one.
+/// Trains the model of `recipe` on `data` in `run`, from its last checkpoint if there is one, with the options that the run
+/// was begun with (see [`resolve_run`]).
 ///
 /// Call it inside `install` of a rayon pool: parallel work started from outside wakes sleeping threads each
 /// time.
@@ -100,12 +84,13 @@ pub fn train(
     control: &Control,
     on: &mut dyn FnMut(Event),
 ) -> Result<StopReason, Error> {
-    let Resolved { config, info, budget } = resolve(recipe, data)?;
+    let Resolved { config, info, budget } = resolve_run(recipe, data, run)?;
     let seed = recipe.train.seed;
     let opened = device.open()?;
     let mut model = AnyModel::new(&config, &info, &opened, &mut Rng::new(seed, STREAM_INIT));
     let mut state = restore(run, &mut model, on)?;
     run.truncate_metrics(&state)?;
+    options::keep(run, &recipe.model, &config)?;
     let before = run.file()?;
     let was_done = before.state == RunState::Done;
     if was_done {

@@ -15,7 +15,7 @@ use mintage::{
     nn::{Rng, layers::without_numbers},
     recipe::place_of,
     run::{RunFile, RunState},
-    train::{Control, Resolved, resolve, train},
+    train::{Control, Resolved, resolve, resolve_run, train},
 };
 use mintage_data::{
     Detected, Error, KeySpec,
@@ -331,7 +331,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> CliResult 
     }
     context.ask_before_contact(&mut recipe.data, "the run", args.yes)?;
     let (data, found) = context.open_to_learn(&recipe.data)?;
-    let resolved = resolve(&recipe, &data)?;
+    let resolved = resolve_run(&recipe, &data, &run)?;
     context.ui.kind(&found);
     if args.dry_run {
         return dry_run(recipe, &data, &found, &resolved, context);

@@ -110,6 +110,32 @@ fn time_at_resume_comes_on_top_of_what_was_spent() {
     assert!(place.text("runs/timed/recipe.toml").contains(&format!("time = \"{:.3}s\"", first + 1.0)));
 }
 
+/// A recipe that loses what it says of the model is what an unchanged one is to a version with other presets.
+#[test]
+fn a_run_goes_on_with_the_options_that_it_was_begun_with() {
+    let place = Place::new();
+    place.shop("shop.db", 60);
+    let set = "-s latent=6 -s lr=0.003 -s train.patience=0";
+    place.ok(&format!("train shop.db --model vae --size tiny --steps 10 {set} --name own"));
+    let begun = place.json("runs/own/config.json")["model"].clone();
+    let is_other = |line: &&str| !line.starts_with("latent = ") && !line.starts_with("lr = ");
+    let plain: Vec<String> =
+        place.text("runs/own/recipe.toml").lines().filter(is_other).map(str::to_owned).collect();
+    place.write("runs/own/recipe.toml", plain.join("\n"));
+    let dry = place.ok("train --resume own --steps 20 --dry-run");
+    assert!(dry.text().contains("latent = 6\n") && dry.text().contains("lr = 0.003\n"), "{}", dry.text());
+    place.ok("train --resume own --steps 20");
+    assert_eq!(place.json("runs/own/config.json")["model"], begun);
+    assert!(!place.ok("show own --recipe").text().contains("latent"));
+    // Whoever sets an option in the recipe of a run gets it.
+    let recipe = place.text("runs/own/recipe.toml").replace("[model]\n", "[model]\nlr = 0.001\n");
+    place.write("runs/own/recipe.toml", recipe);
+    place.ok("train --resume own --steps 30");
+    assert_eq!(place.json("runs/own/config.json")["model"]["lr"], 0.001);
+    assert_eq!(place.json("runs/own/config.json")["model"]["latent"], 6);
+    assert!(place.refused("train --resume own -s lr=0.1").contains("a run is resumed as it was begun"));
+}
+
 /// A file size limit stands for a full disk: the write fails in the midst of a checkpoint.
 #[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {

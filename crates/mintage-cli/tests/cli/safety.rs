@@ -147,6 +147,7 @@ fn pipes_and_devices_in_a_model_are_refused_at_once() {
         ("model.safetensors", "sample m -n 1 -o new.png"),
         ("codec/image.json", "sample m -n 1 -o new.png"),
         ("recipe.toml", "train --resume m --steps 20"),
+        ("options.toml", "train --resume m --steps 20"),
         ("run.json", "train --resume m --steps 20"),
         (".lock", "train --resume m --steps 20"),
         ("metrics.jsonl", "train --resume m --steps 20"),

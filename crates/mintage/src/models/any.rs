@@ -93,6 +93,21 @@ macro_rules! kinds {
                 }
             }
 
+            /// These options, overridden by the user's `options`. They are of the kind of these data, see
+            /// [`suits`](Self::suits).
+            ///
+            /// # Errors
+            ///
+            /// Where an option is unknown or out of its range, or these data do not allow it.
+            pub(crate) fn overridden(self, options: &toml::Table, info: &DataInfo) -> Result<Self, RecipeError> {
+                match (self, info) {
+                    $((Self::$kind(config), DataInfo::$kind(info)) => {
+                        config.overridden(options, info).map(Self::$kind)
+                    })+
+                    _ => other_kind(),
+                }
+            }
+
             /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
             ///
             /// # Errors

@@ -290,12 +290,23 @@ macro_rules! families {
                 ) -> Result<Self, RecipeError> {
                     let family = family.unwrap_or(Self::AUTO);
                     $(if family == Family::$family {
-                        let config = merge_options($module::Config::preset(size, info), options)?;
-                        let for_data = config.check_data(info);
-                        let config = Self::$family(config);
-                        return config.check().and(for_data).map(|()| config);
+                        return Self::$family($module::Config::preset(size, info)).overridden(options, info);
                     })+
                     Err(no_such_model(family, $kind::ITEMS))
+                }
+
+                /// These options, overridden by the user's `options`.
+                ///
+                /// # Errors
+                ///
+                /// Where an option is unknown or out of its range, or these data do not allow it.
+                pub fn overridden(self, options: &toml::Table, info: &Info) -> Result<Self, RecipeError> {
+                    let config = match self {
+                        $(Self::$family(config) => merge_options(config, options).map(Self::$family)),+
+                    }?;
+                    config.check()?;
+                    let for_data = match &config { $(Self::$family(config) => config.check_data(info)),+ };
+                    for_data.map(|()| config)
                 }
 
                 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
