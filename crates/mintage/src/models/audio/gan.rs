@@ -170,9 +170,8 @@ impl GenerativeModel<Audio> for Gan {
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
             let n = SAMPLE_BATCH.min(draw.n - start);
-            let labels: Vec<u32> = (start..start + n)
-                .map(|i| draw.labels.get(i).map_or(none, |&label| label.min(none)))
-                .collect();
+            let labels = draw.labels_of(start..start + n, none);
+            let labels: Vec<u32> = labels.into_iter().map(|label| label.min(none)).collect();
             let ends: Vec<usize> = labels.iter().map(|&label| self.end(label, rng)).collect();
             let mut parts: Vec<Vec<Vec<f32>>> = vec![Vec::new(); n];
             for _ in 0..passages {

@@ -13,7 +13,7 @@ pub(crate) mod test_support;
 pub mod vae;
 pub mod vqvae;
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use mintage_data::AudioBatch;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,13 @@ pub struct AudioSampleParams<'a> {
     pub guidance: Option<f32>,
     /// Weight of guidance by an early version of the model; 1 is the model alone. `None`: the model's default.
     pub autoguidance: Option<f32>,
+}
+
+impl AudioSampleParams<'_> {
+    /// The labels of some of the sounds; `none` where there is no label.
+    fn labels_of(&self, sounds: Range<usize>, none: u32) -> Vec<u32> {
+        sounds.map(|i| self.labels.get(i).copied().unwrap_or(none)).collect()
+    }
 }
 
 /// Most iterations of Griffin and Lim: after a hundred no change is audible.

@@ -53,6 +53,12 @@ pub fn signals(batch: &AudioBatch, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
+/// The first `length` samples of every channel of a sound, channel by channel.
+pub fn first_samples(sound: &[f32], channels: usize, length: usize) -> Vec<f32> {
+    let time = sound.len() / channels;
+    sound.chunks_exact(time).flat_map(|channel| &channel[..length]).copied().collect()
+}
+
 /// Cuts fewer than `max_shift` samples off the start of about half of the whole sounds.
 ///
 /// The same sound is seen in other frames each time, and none begins with silence that real ones do not have.

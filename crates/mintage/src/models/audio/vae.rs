@@ -26,7 +26,7 @@ use super::{
     AudioInfo, AudioSampleParams, Conditioning,
     griffin_lim::signal_of_levels,
     latents::{FlowShape, Frames, LatentFlowMatching, Whitening},
-    net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
+    net::{Lengths, SAMPLE_BATCH, Stack, first_samples, is_hidden, signals},
     spectral::{Framing, loudness},
 };
 use crate::models::common::stages::Stage;
@@ -269,17 +269,13 @@ impl GenerativeModel<Audio> for Vae {
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
             let n = SAMPLE_BATCH.min(draw.n - start);
-            let none = self.info.classes as u32;
-            let labels: Vec<u32> =
-                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+            let labels = draw.labels_of(start..start + n, self.info.classes as u32);
             let lengths: Vec<usize> =
                 labels.iter().map(|&label| self.length(draw, &begin, label, rng)).collect();
             let z = self.written(draw, &begin, &labels, &lengths, rng);
             let most = lengths.iter().map(|&length| (length * self.hop()).min(draw.length));
-            sounds.extend(self.vocode(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
-                let time = sound.len() / self.info.channels;
-                sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect()
-            }));
+            let cut = |(sound, most): (&Vec<f32>, usize)| first_samples(sound, self.info.channels, most);
+            sounds.extend(self.vocode(z, n, rng).iter().zip(most).map(cut));
         }
         sounds
     }
@@ -298,11 +294,7 @@ impl GenerativeModel<Audio> for Vae {
         let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
         let time = batch.samples.len() / batch.n / self.info.channels;
         let sounds = self.vocode(z, batch.n, &mut Rng::new(0, 0));
-        let channels = |sound: &Vec<f32>| -> Vec<f32> {
-            let whole = sound.len() / self.info.channels;
-            sound.chunks_exact(whole).flat_map(|channel| &channel[..time]).copied().collect()
-        };
-        Some(sounds.iter().flat_map(channels).collect())
+        Some(sounds.iter().flat_map(|sound| first_samples(sound, self.info.channels, time)).collect())
     }
 
     parts!("autoencoder" = autoencoder, "prior" = prior, "whitening" = whitening, "lengths" = lengths);

@@ -34,7 +34,7 @@ use super::Audio;
 use super::{
     AudioInfo, AudioSampleParams, Conditioning,
     codes::{CodeShape, CodeWriter, Coded, Writing},
-    net::{SAMPLE_BATCH, Stack, is_hidden, random_shift, signals},
+    net::{SAMPLE_BATCH, Stack, first_samples, is_hidden, random_shift, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
 use crate::models::common::stages::Stage;
@@ -278,16 +278,13 @@ impl GenerativeModel<Audio> for Vqvae {
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
             let n = SAMPLE_BATCH.min(draw.n - start);
-            let none = self.info.classes as u32;
-            let labels: Vec<u32> =
-                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+            let labels = draw.labels_of(start..start + n, self.info.classes as u32);
             let how = Writing { labels: &labels, guidance, choice: draw.choice };
             let coded = prior.write(&how, &known.coarse, steps, rng);
             let y = to_vec(&self.decoded(&Codes { coarse: coded.levels, fine: known.fine.clone() }, n));
-            let time = y.len() / n / self.info.channels;
             for (sound, &length) in y.chunks_exact(y.len() / n).zip(&coded.lengths) {
                 let most = (length * stride).min(draw.length);
-                sounds.push(sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect());
+                sounds.push(first_samples(sound, self.info.channels, most));
             }
         }
         sounds
@@ -392,8 +389,7 @@ impl Vqvae {
             return nothing;
         }
         // Channel by channel, the end that fills no step left out.
-        let values: Vec<f32> =
-            samples.chunks_exact(time).flat_map(|channel| &channel[..whole]).copied().collect();
+        let values = first_samples(samples, channels, whole);
         let Codes { mut coarse, mut fine } =
             self.encoded(Tensor::from_data(TensorData::new(values, [1, whole * channels]), &self.device));
         coarse.iter_mut().for_each(|codes| codes.truncate(kept));
