@@ -2,28 +2,25 @@
 //!
 //! Opening fixes the codec (size, colour, classes), counts what cannot be read, and splits the items.
 
+mod survey;
+
 use image::DynamicImage;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use self::survey::survey;
 use crate::{
     Error, ImageBatch, ImageShape, ImageTransform, Images, Palette, SourceSpec, Splits,
-    items::{Skipped, class_names, evenly, label_indices},
+    items::{Skipped, class_names, label_indices},
     palette::PaletteScan,
     source::{Raw, Source},
-    transform::{Color, brightest_deep, decode_limited, is_gray, to_interleaved},
+    transform::to_interleaved,
 };
 
 /// Decoded images are kept in memory up to this many bytes.
 const MEMORY_LIMIT: usize = 512 << 20;
-/// Without `size`, no side is made longer than this.
-const DEFAULT_SIDE: usize = 64;
-/// Images looked at to find the size and the colour.
-const SURVEYED_IMAGES: usize = 400;
 /// Items decoded at a time while opening, which bounds memory.
 const IMAGES_PER_CHUNK: usize = 1024;
-/// Images none of which is brighter than this share of white are dark.
-const DARK: f64 = 0.13;
 
 /// A set of images of one shape, split into train, valid and holdout.
 #[derive(Debug)]
@@ -322,107 +319,6 @@ impl ImageSet {
     }
 }
 
-/// What an image is like before it is unified.
-struct Look {
-    shape: ImageShape,
-    gray: bool,
-    /// The brightest sample of 16 bits, where it has such.
-    deepest: Option<u16>,
-    /// Its brightest pixel, as a share of white.
-    brightest: f64,
-}
-
-impl Look {
-    fn at(source: &Source, item: usize) -> Option<Self> {
-        match source.fetch(item).ok()? {
-            Raw::Pixels(shape, planes) => {
-                let brightest = f64::from(planes.iter().copied().max().unwrap_or(255)) / 255.0;
-                Some(Self { shape, gray: shape.channels == 1, deepest: None, brightest })
-            }
-            Raw::Encoded(bytes) => {
-                let image = decode_limited(&bytes).ok()?;
-                let (height, width) = (image.height() as usize, image.width() as usize);
-                let brightest = f64::from(image.to_luma8().iter().copied().max().unwrap_or(255)) / 255.0;
-                let shape = ImageShape { channels: 3, height, width };
-                Some(Self { shape, gray: is_gray(&image), deepest: brightest_deep(&image), brightest })
-            }
-        }
-    }
-}
-
-/// The codec that the specification and a look at some of the images ask for.
-fn survey(
-    source: &Source,
-    chosen: &[usize],
-    spec: &SourceSpec,
-    notes: &mut Vec<String>,
-) -> Result<ImageTransform, Error> {
-    let looked: Vec<Look> = evenly(chosen.len(), SURVEYED_IMAGES)
-        .into_par_iter()
-        .filter_map(|i| Look::at(source, chosen[i]))
-        .collect();
-    let Some(Look { shape: first, .. }) = looked.first() else {
-        let name = source.name(0);
-        let why = match source.fetch(0)? {
-            Raw::Encoded(bytes) => decode_limited(&bytes).err().unwrap_or_default(),
-            Raw::Pixels(..) => String::new(),
-        };
-        return Err(Error::bad(&spec.source, format!("none of its images can be read; {name}: {why}")));
-    };
-    let channels = match spec.color {
-        Color::Gray => 1,
-        Color::Rgb => 3,
-        Color::Auto if looked.iter().all(|look| look.gray) => 1,
-        Color::Auto => 3,
-    };
-    let same = looked.iter().all(|l| (l.shape.height, l.shape.width) == (first.height, first.width));
-    let (height, width) = match spec.size {
-        Some(0) => return Err(Error::bad("size", "must be at least 1")),
-        Some(side) if side > 1024 => return Err(Error::bad("size", "must be at most 1024")),
-        Some(side) => (side, side),
-        None if same && first.height.max(first.width) <= DEFAULT_SIDE => (first.height, first.width),
-        None => {
-            let mut sides: Vec<usize> = looked.iter().map(|l| l.shape.height.min(l.shape.width)).collect();
-            sides.sort_unstable();
-            let side = (sides[sides.len() / 2] / 4 * 4).clamp(8, DEFAULT_SIDE);
-            (side, side)
-        }
-    };
-    let white = white_of(source, chosen, &looked, notes);
-    let shape = ImageShape { channels, height, width };
-    Ok(ImageTransform { shape, fit: spec.fit, classes: Vec::new(), white })
-}
-
-/// The value that is white in images of 16 bits: the largest number of the bits that all of them use. Scans of 12 bits
-/// would be nearly black otherwise. What is dark all the same is told.
-fn white_of(source: &Source, chosen: &[usize], looked: &[Look], notes: &mut Vec<String>) -> Option<u16> {
-    let deep = looked.iter().filter_map(|look| look.deepest).max();
-    // One factor for the whole set: all of it is looked at.
-    let deepest = deep.and_then(|_| {
-        chosen.par_iter().filter_map(|&item| Look::at(source, item).and_then(|look| look.deepest)).max()
-    });
-    let white = deepest.and_then(white_above);
-    if let (Some(deepest), Some(white)) = (deepest, white) {
-        let bits = 16 - white.leading_zeros();
-        notes.push(format!(
-            "the images of 16 bits use {bits} of them (up to {deepest}): {white} is white to the model"
-        ));
-        return Some(white);
-    }
-    let brightest = looked.iter().map(|look| look.brightest).fold(0.0, f64::max);
-    if brightest < DARK {
-        let share = (100.0 * brightest).round();
-        notes.push(format!("no image is brighter than {share} % of white: all will look nearly black"));
-    }
-    None
-}
-
-/// The largest number of as many bits as `value` has, eight at least; nothing where these are all sixteen.
-fn white_above(value: u16) -> Option<u16> {
-    let bits = (16 - value.leading_zeros()).max(8);
-    (bits < 16).then(|| (1 << bits) - 1)
-}
-
 /// Reads and decodes every chosen item once.
 fn scan(
     source: &Source,
@@ -494,7 +390,7 @@ fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageTransform) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{png_bytes, sink::Images};
+    use crate::{png_bytes, sink::Images, transform::Color};
     use std::{fs, path::Path};
 
     /// `n` gray squares of different brightness, in two folders.
@@ -593,13 +489,6 @@ mod tests {
         let spec = scans(dir.path(), 1, 60_000);
         let set = ImageSet::open(&spec).unwrap();
         assert!(set.codec().white.is_none() && set.notes().is_empty(), "{:?}", set.notes());
-    }
-
-    #[test]
-    fn bits_in_use() {
-        let of = [0, 5, 255, 256, 4095, 4096, 32_767, 32_768].map(white_above);
-        let white = |bits: u32| Some((1u16 << bits) - 1);
-        assert_eq!(of, [white(8), white(8), white(8), white(9), white(12), white(13), white(15), None]);
     }
 
     #[test]
