@@ -108,7 +108,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&FoundRules>, see
          previews = {previews}\n\
          # Items used at each validation, at most.\n\
          # valid_items = {valid}\n\
-         # \"full\": training in single precision even where the CPU has something faster for texts, music and sounds.\n\
+         # \"full\": training in single precision even where the CPU has something faster.\n\
          # precision = \"auto\"\n",
         family = auto.name(),
         time = train.time,
