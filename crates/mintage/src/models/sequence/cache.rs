@@ -17,6 +17,8 @@ const DISCOUNT: f64 = 0.5;
 /// μ at first, and how many tokens it counts for.
 const PRIOR_WEIGHT: f64 = 0.05;
 const PRIOR_TOKENS: f64 = 20.0;
+/// N-grams of all orders that are counted: some 200 MB with their contexts, and more than an evaluation reads of a document.
+const MAX_N_GRAMS: usize = 3_600_000;
 
 /// What a document has said so far.
 pub struct Cache<'a> {
@@ -26,6 +28,8 @@ pub struct Cache<'a> {
     after: HashMap<&'a [u32], After>,
     /// How far the cache is trusted, by the tokens of the longest context that was seen.
     trust: Vec<Trust>,
+    /// N-grams that are counted, at most.
+    most: usize,
 }
 
 /// What came after a context: how many tokens, and how many different ones.
@@ -43,9 +47,11 @@ struct Trust {
 }
 
 impl<'a> Cache<'a> {
-    /// Of n-grams of up to `order` tokens, at the beginning of a document.
+    /// Of n-grams of up to `order` tokens, at the beginning of a document. Of one that has more than [`MAX_N_GRAMS`], those that
+    /// come later are not counted; the ones that came before go on to be.
     pub fn new(order: usize) -> Self {
-        Self { times: HashMap::new(), after: HashMap::new(), trust: vec![Trust::default(); order.max(1)] }
+        let trust = vec![Trust::default(); order.max(1)];
+        Self { times: HashMap::new(), after: HashMap::new(), trust, most: MAX_N_GRAMS }
     }
 
     /// `−log p` of the tokens of a part of the document but for the first: nats. `told` has what each takes without the cache.
@@ -66,6 +72,10 @@ impl<'a> Cache<'a> {
         }
         let both = longest.map_or(model, |length: usize| self.trust[length].mixed(model, cached));
         for (context, n_gram) in ends(read, self.trust.len()) {
+            // One that was left out was left out of longer ones as well.
+            if self.times.len() >= self.most && !self.times.contains_key(n_gram) {
+                break;
+            }
             let times = self.times.entry(n_gram).or_default();
             *times += 1;
             let after = self.after.entry(context).or_default();
@@ -138,19 +148,41 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
 
+    /// Of n-grams of up to four tokens, and so many of them.
+    fn within<'a>(most: usize) -> Cache<'a> {
+        Cache { most, ..Cache::new(4) }
+    }
+
     #[test]
-    fn probabilities_come_to_one() {
+    fn probabilities_come_to_one_with_room_for_all_n_grams_and_without() {
         let text: Vec<u32> = [1, 2, 3, 1, 2, 4, 1, 2, 3, 5, 1, 2].to_vec();
         let model = [0.1, 0.2, 0.3, 0.15, 0.2, 0.05];
-        let sum: f64 = (0..6u32)
-            .map(|token| {
-                let all = [&text[..], &[token]].concat();
-                let told: Vec<f64> = all[1..].iter().map(|&token| -f64::ln(model[token as usize])).collect();
-                let (mut whole, mut known) = (Cache::new(4), Cache::new(4));
-                (known.nats(&text, &told) - whole.nats(&all, &told)).exp()
-            })
-            .sum();
-        assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+        for most in [MAX_N_GRAMS, 9, 0] {
+            let sum: f64 = (0..6u32)
+                .map(|token| {
+                    let all = [&text[..], &[token]].concat();
+                    let told: Vec<f64> =
+                        all[1..].iter().map(|&token| -f64::ln(model[token as usize])).collect();
+                    let (mut whole, mut known) = (within(most), within(most));
+                    (known.nats(&text, &told) - whole.nats(&all, &told)).exp()
+                })
+                .sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{most}: {sum}");
+        }
+    }
+
+    #[test]
+    fn counts_no_more_n_grams_than_there_is_room_for() {
+        let mut rng = Rng::new(3, 0);
+        let part: Vec<u32> = (0..100).map(|_| rng.below(10) as u32).collect();
+        let text = part.repeat(8);
+        let told = vec![10f64.ln(); text.len() - 1];
+        let (mut few, mut all) = (within(150), within(MAX_N_GRAMS));
+        let (of_few, of_all) = (few.nats(&text, &told), all.nats(&text, &told));
+        assert!(few.times.len() == 150 && few.after.len() <= 150 && all.times.len() > 200);
+        // What was counted is of use when it comes again.
+        let alone: f64 = told.iter().sum();
+        assert!(of_all < of_few && of_few < alone, "{of_all} {of_few} {alone}");
     }
 
     #[test]
