@@ -9,6 +9,9 @@
 //! a quarter of the sides, logits as the output of the last convolution take .85 GFLOP a frame, features and the product .10.
 //! The small `ε` is spread evenly over all colours that no training item has, so that held-out items with such a one have a
 //! density as well.
+//!
+//! Autoencoders whose data have many colours say a mean and a log-scale of each number in place of features; [`losses`] and
+//! [`judge`] are of either.
 
 use std::sync::Arc;
 
@@ -20,7 +23,7 @@ use mintage_data::{Palette, PaletteIndices};
 use mintage_nn::{Rng, kernels, layers::Linear, weights::to_vec};
 use rayon::prelude::*;
 
-use crate::models::common::classes::indices;
+use crate::models::common::{classes::indices, reconstruction::Missed};
 
 /// Features of a pixel; fewer where there are fewer colours.
 const MAX_FEATURES: usize = 16;
@@ -30,6 +33,8 @@ const MAX_LOGITS_A_PIXEL: usize = 48;
 const MAX_PIXELS_AT_ONCE: usize = 1 << 16;
 /// ε: the probability of a colour that no training item has.
 const UNSEEN: f64 = 1e-6;
+/// Weight of what fits the log-scales of numbers, beside the error of their means.
+const SCALE_WEIGHT: f64 = 0.02;
 
 /// The last layer of a decoder: features of pixels → logits over the colours of a palette.
 #[derive(Module, Debug)]
@@ -41,7 +46,7 @@ pub struct PaletteHead {
 
 /// What a decoder says of given pixels.
 pub struct Judged {
-    /// Mean squared error of the most probable colours, in [0, 1].
+    /// Mean squared error of the most probable colours, or of the means, in [0, 1].
     pub mse: f64,
     /// `−log p(x | z)` of each item.
     pub nats: Vec<f64>,
@@ -126,6 +131,57 @@ impl PaletteHead {
     }
 }
 
+/// The colours of the data that a pixel is a choice among, where that is `wanted`.
+pub fn chosen(wanted: bool, palette: Option<&Palette>) -> Option<&Palette> {
+    palette.filter(|_| wanted)
+}
+
+/// What a decoder says of numbers, without a palette: their means `[n, c, h, w]` and log-scales `[n, c · h · w]`, of
+/// `out [n, 2 c, h, w]`.
+pub fn logistic(out: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
+    let c = out.dims()[1] / 2;
+    (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
+}
+
+/// Of what a decoder says of `x [n, c, h, w]`, whose bytes are `pixels`, in items of `area` pixels: the error that is told,
+/// nats a dimension, and what is made small.
+///
+/// `out` is features for the `head`, or as [`logistic`] takes it where there is none. `rng` is that of [`PaletteHead::loss`].
+pub fn losses(
+    head: Option<&PaletteHead>,
+    out: Tensor<4>,
+    x: Tensor<4>,
+    pixels: &[u8],
+    area: usize,
+    rng: &mut Rng,
+) -> [Tensor<1>; 3] {
+    let [_, channels, height, width] = x.dims();
+    if let Some(head) = head {
+        let nats = head.loss(out, pixels, area, rng);
+        return [nats.clone(), nats.clone() / channels as f64, nats];
+    }
+    let (mean, log_scale) = logistic(out);
+    let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
+    let flat: Tensor<2> = x.flatten(1, 3);
+    let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
+        / (channels * height * width) as f64;
+    [mse, nll.clone(), loss + nll * SCALE_WEIGHT]
+}
+
+/// How well `out` tells `x`; both, `pixels` and `area` are as of [`losses`].
+pub fn judge(head: Option<&PaletteHead>, out: Tensor<4>, x: Tensor<4>, pixels: &[u8], area: usize) -> Judged {
+    if let Some(head) = head {
+        return head.judge(out, pixels, area);
+    }
+    let [_, _, height, width] = x.dims();
+    let (mean, log_scale) = logistic(out);
+    let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
+    let nats = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
+    let frames = (area / (height * width).max(1)).max(1);
+    let item = |frames: &[f32]| frames.iter().map(|&v| f64::from(v)).sum();
+    Judged { mse: f64::from(mse), nats: to_vec(&nats).chunks_exact(frames).map(item).collect() }
+}
+
 /// The colour with the largest logit of each row.
 fn most_probable(logits: &Tensor<2>) -> Vec<u32> {
     let [_, colors] = logits.dims();
@@ -161,6 +217,24 @@ mod tests {
         assert_eq!(palette.size(), colors.len());
         let device = Device::flex().autodiff();
         (PaletteHead::new(&palette, &device, &mut Rng::new(1, 0)), colors)
+    }
+
+    #[test]
+    fn colours_are_chosen_among_where_that_is_wanted() {
+        let (head, _) = head(4);
+        assert_eq!(chosen(true, Some(&head.palette)).map(Palette::size), Some(4));
+        assert!(chosen(false, Some(&head.palette)).is_none() && chosen(true, None).is_none());
+    }
+
+    #[test]
+    fn without_a_palette_an_item_has_the_nats_of_all_its_frames() {
+        let (device, mut rng) = (Device::flex(), Rng::new(4, 0));
+        let (out, x) = (rng.normal_tensor([4, 2, 3, 2], &device), rng.normal_tensor([4, 1, 3, 2], &device));
+        let [images, clips] = [6, 12].map(|area| judge(None, out.clone(), x.clone(), &[], area));
+        assert_eq!((images.nats.len(), images.mse), (4, clips.mse));
+        let sums: Vec<f64> = images.nats.chunks(2).map(|pair| pair[0] + pair[1]).collect();
+        assert_eq!(clips.nats, sums);
+        assert!(sums.iter().all(|nats| nats.is_finite()), "{sums:?}");
     }
 
     #[test]

@@ -16,9 +16,9 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::{ImageBatch, Palette};
+use mintage_data::ImageBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
     layers::Conv2d,
     quantize::{Codebook, Fsq, GradientEstimator, Quantized},
     weights::to_vec,
@@ -34,8 +34,7 @@ use crate::models::common::stages::Stage;
 use crate::models::common::{
     classes::class_input,
     codes::{CodeShape, CodeWriter},
-    palette::{Judged, PaletteHead},
-    reconstruction::Missed,
+    palette::{Judged, PaletteHead, chosen, judge, logistic, losses},
 };
 use crate::models::options::{check_even, check_palette};
 use crate::models::{
@@ -105,13 +104,6 @@ pub struct Config {
     pub palette: bool,
 }
 
-impl Config {
-    /// The colours that are chosen among.
-    fn palette<'a>(&self, info: &'a ImageInfo) -> Option<&'a Palette> {
-        info.palette.as_ref().filter(|_| self.palette)
-    }
-}
-
 impl FamilyConfig<Image> for Config {
     /// The preset of a size.
     fn preset(size: Size, info: &ImageInfo) -> Self {
@@ -154,7 +146,8 @@ impl FamilyConfig<Image> for Config {
 
     fn activations(&self, info: &ImageInfo) -> u64 {
         let pixels = info.shape.height * info.shape.width;
-        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        let palette = chosen(self.palette, info.palette.as_ref());
+        let palette = palette.map_or(0, |palette| PaletteHead::activations(palette, pixels));
         memory::of_image(info, self.width, self.blocks).saturating_add(palette)
     }
 }
@@ -258,7 +251,7 @@ impl GenerativeModel<Image> for Vqvae {
             }
         };
         let on = device.clone().autodiff();
-        let palette = config.palette(info);
+        let palette = chosen(config.palette, info.palette.as_ref());
         let outputs = palette.map_or(2 * info.shape.channels, PaletteHead::features);
         let autoencoder = Autoencoder {
             encoder: Encoder::new(&trunk, &on, rng),
@@ -317,7 +310,7 @@ impl GenerativeModel<Image> for Vqvae {
         if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
             let mut metrics = [("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)];
-            if self.config.palette(&self.info).is_some() {
+            if net.palette.is_some() {
                 metrics.swap(0, 1);
             }
             return Some(Metrics::new(metrics));
@@ -385,8 +378,9 @@ impl Vqvae {
             book.initialise(&inputs, rng);
         }
         let quantized = self.quantizer.quantize(z);
-        let out = self.decode(self.autoencoder.net(), quantized.vectors.clone());
-        let [watched, nll, loss] = self.losses(out, x, &batch.pixels, rng);
+        let net = self.autoencoder.net();
+        let out = self.decode(net, quantized.vectors.clone());
+        let [watched, nll, loss] = losses(net.palette.as_ref(), out, x, &batch.pixels, self.area(), rng);
         let loss = loss + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
         let [watched, nll] = [watched, nll].map(|t| f64::from(t.into_scalar::<f32>()));
@@ -405,22 +399,6 @@ impl Vqvae {
             ("revived", revived as f64),
             ("grad_norm", norm),
         ]))
-    }
-
-    /// Of what the decoder says of images `x`, whose bytes are `pixels`: the error that is told, nats a dimension, and what is
-    /// made small beside the commitment loss.
-    fn losses(&self, out: Tensor<4>, x: Tensor<4>, pixels: &[u8], rng: &mut Rng) -> [Tensor<1>; 3] {
-        let shape = self.info.shape;
-        if let Some(palette) = &self.autoencoder.net().palette {
-            let nats = palette.loss(out, pixels, shape.height * shape.width, rng);
-            return [nats.clone(), nats.clone() / shape.channels as f64, nats];
-        }
-        let (mean, log_scale) = self.logistic(out);
-        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
-        let flat: Tensor<2> = x.flatten(1, 3);
-        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
-            / shape.pixels() as f64;
-        [mse, nll.clone(), loss + nll * 0.02]
     }
 
     fn step_prior(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
@@ -471,15 +449,14 @@ impl Vqvae {
     fn pixels(&self, net: &Autoencoder, codes: &[u32]) -> Vec<u8> {
         let out = self.decode(net, self.quantizer.lookup(codes, &self.device));
         match &net.palette {
-            Some(palette) => palette.pixels(out, self.info.shape.height * self.info.shape.width),
-            None => to_pixels(&self.logistic(out).0),
+            Some(palette) => palette.pixels(out, self.area()),
+            None => to_pixels(&logistic(out).0),
         }
     }
 
-    /// Without a palette: the mean image `[n, c, h, w]` and its log-scales `[n, pixels]`.
-    fn logistic(&self, out: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
-        let c = self.info.shape.channels;
-        (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
+    /// Pixels of a channel.
+    fn area(&self) -> usize {
+        self.info.shape.height * self.info.shape.width
     }
 
     fn codes(&self, net: &Autoencoder, batch: &ImageBatch) -> Vec<u32> {
@@ -492,15 +469,8 @@ impl Vqvae {
         let x = to_model(&batch.pixels, self.info.shape, &self.device);
         let quantized = self.quantizer.quantize(self.encode(net, x.clone()));
         let out = self.decode(net, quantized.vectors);
-        if let Some(palette) = &net.palette {
-            let area = self.info.shape.height * self.info.shape.width;
-            let Judged { mse, nats } = palette.judge(out, &batch.pixels, area);
-            return (quantized.codes, mse, nats);
-        }
-        let (mean, log_scale) = self.logistic(out);
-        let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
-        let nll = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
-        (quantized.codes, f64::from(mse), to_vec(&nll).into_iter().map(f64::from).collect())
+        let Judged { mse, nats } = judge(net.palette.as_ref(), out, x, &batch.pixels, self.area());
+        (quantized.codes, mse, nats)
     }
 
     /// `−log p(codes | label)` of each item.
@@ -531,7 +501,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        common::test_support::{check_overfits, check_save_load},
+        common::test_support::{check_colours, check_overfits, check_save_load},
         image::test_support::{tiny_batch, tiny_info, tiny_palette},
     };
 
@@ -586,18 +556,15 @@ mod tests {
 
     #[test]
     fn new_images_have_only_colours_of_the_palette() {
-        let (mut model, palette) = (tiny_with_palette(), tiny_palette());
+        let mut model = tiny_with_palette();
         for i in 0..3 {
             model.step(&tiny_batch(), 0.1, &mut Rng::new(2, i)).unwrap();
         }
         let made = model.sample(&ImageSampleParams::new(3, &[0, 1, 2]), &mut Rng::new(3, 0));
         let back = model.reconstruct(&tiny_batch(), &mut Rng::new(3, 0)).unwrap();
         assert_eq!((made.len(), back.len()), (3 * 144, 8 * 144));
-        for pixels in [made, back] {
-            assert!(palette.indices(&pixels, 144).missing.is_empty());
-        }
-        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0)).unwrap();
-        assert!(nats.len() == 8 && nats.iter().all(|nats| nats.is_finite()));
+        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0));
+        check_colours(&tiny_palette(), 144, &[made, back], nats, 8);
     }
 
     #[test]

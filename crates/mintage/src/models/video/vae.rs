@@ -9,7 +9,7 @@
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mintage_data::{Palette, VideoBatch};
+use mintage_data::VideoBatch;
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ use super::{
 use crate::models::common::{
     early::{WithEarly, no_autoguidance},
     latents::{FlowShape, LatentFlowMatching, Wanted},
-    palette::PaletteHead,
+    palette::{PaletteHead, chosen},
     stages,
 };
 use crate::models::options::{check_even, check_palette};
@@ -101,13 +101,6 @@ pub struct Config {
     pub palette: bool,
 }
 
-impl Config {
-    /// The colours that are chosen among.
-    fn palette<'a>(&self, info: &'a VideoInfo) -> Option<&'a Palette> {
-        info.palette.as_ref().filter(|_| self.palette)
-    }
-}
-
 impl FamilyConfig<Video> for Config {
     /// The preset of a size.
     fn preset(size: Size, info: &VideoInfo) -> Self {
@@ -155,7 +148,8 @@ impl FamilyConfig<Video> for Config {
 
     fn activations(&self, info: &VideoInfo) -> u64 {
         let pixels = info.frames * info.shape.height * info.shape.width;
-        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        let palette = chosen(self.palette, info.palette.as_ref());
+        let palette = palette.map_or(0, |palette| PaletteHead::activations(palette, pixels));
         memory::of_clip(info, self.width, self.blocks).saturating_add(palette)
     }
 }
@@ -186,7 +180,8 @@ impl GenerativeModel<Video> for Vae {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let d = config.latent;
-        let autoencoder = Autoencoder::new(trunk, d, info, config.palette(info), device, rng);
+        let palette = chosen(config.palette, info.palette.as_ref());
+        let autoencoder = Autoencoder::new(trunk, d, info, palette, device, rng);
         let width = config.prior_width;
         let prior = FlowShape {
             d,

@@ -16,9 +16,9 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::{Palette, VideoBatch};
+use mintage_data::VideoBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable,
     quantize::{Codebook, GradientEstimator},
     weights::to_vec,
 };
@@ -33,8 +33,7 @@ use super::{
     },
 };
 use crate::models::common::codes::{CodeShape, CodeWriter};
-use crate::models::common::palette::{Judged, PaletteHead};
-use crate::models::common::reconstruction::Missed;
+use crate::models::common::palette::{Judged, PaletteHead, chosen, judge, logistic, losses};
 use crate::models::common::stages::Stage;
 use crate::models::options::{check_even, check_palette};
 use crate::models::{
@@ -91,13 +90,6 @@ pub struct Config {
     pub palette: bool,
 }
 
-impl Config {
-    /// The colours that are chosen among.
-    fn palette<'a>(&self, info: &'a VideoInfo) -> Option<&'a Palette> {
-        info.palette.as_ref().filter(|_| self.palette)
-    }
-}
-
 impl FamilyConfig<Video> for Config {
     /// The preset of a size.
     fn preset(size: Size, info: &VideoInfo) -> Self {
@@ -138,7 +130,8 @@ impl FamilyConfig<Video> for Config {
 
     fn activations(&self, info: &VideoInfo) -> u64 {
         let pixels = info.frames * info.shape.height * info.shape.width;
-        let palette = self.palette(info).map_or(0, |palette| PaletteHead::activations(palette, pixels));
+        let palette = chosen(self.palette, info.palette.as_ref());
+        let palette = palette.map_or(0, |palette| PaletteHead::activations(palette, pixels));
         memory::of_clip(info, self.width, self.blocks).saturating_add(palette)
     }
 }
@@ -168,7 +161,7 @@ impl GenerativeModel<Video> for Vqvae {
     fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
-        let palette = config.palette(info);
+        let palette = chosen(config.palette, info.palette.as_ref());
         let outputs = palette.map_or(2 * info.shape.channels, PaletteHead::features);
         let autoencoder = Autoencoder {
             encoder: VideoEncoder::new(trunk, config.code_dim, &on, rng),
@@ -224,7 +217,7 @@ impl GenerativeModel<Video> for Vqvae {
         if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
             let mut metrics = [("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)];
-            if self.config.palette(&self.info).is_some() {
+            if self.autoencoder.net().palette.is_some() {
                 metrics.swap(0, 1);
             }
             return Some(Metrics::new(metrics));
@@ -297,8 +290,10 @@ impl Vqvae {
             self.codebook.initialise(&inputs, rng);
         }
         let found = self.codebook.quantize(z, GradientEstimator::Rotation);
-        let out = self.autoencoder.net().decoder.forward(found.vectors.clone(), frames);
-        let [watched, nll, loss] = self.losses(out, x, &batch.pixels, rng);
+        let net = self.autoencoder.net();
+        let out = net.decoder.forward(found.vectors.clone(), frames);
+        let area = self.area(frames);
+        let [watched, nll, loss] = losses(net.palette.as_ref(), out, x, &batch.pixels, area, rng);
         let values = [&watched, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let loss = loss + found.commitment.clone() * self.config.commitment;
         let lr = self.config.lr * Schedule::default().factor(progress);
@@ -311,22 +306,6 @@ impl Vqvae {
             ("revived", revived as f64),
             ("grad_norm", norm),
         ]))
-    }
-
-    /// Of what the decoder says of frames `x`, whose bytes are `pixels`: the error that is told, nats a dimension, and what is
-    /// made small beside the commitment loss.
-    fn losses(&self, out: Tensor<4>, x: Tensor<4>, pixels: &[u8], rng: &mut Rng) -> [Tensor<1>; 3] {
-        let VideoInfo { shape, frames, .. } = self.info;
-        if let Some(palette) = &self.autoencoder.net().palette {
-            let nats = palette.loss(out, pixels, self.area(frames), rng);
-            return [nats.clone(), nats.clone() / shape.channels as f64, nats];
-        }
-        let (mean, log_scale) = self.logistic(out);
-        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
-        let flat: Tensor<2> = x.flatten(1, 3);
-        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
-            / shape.pixels() as f64;
-        [mse, nll.clone(), loss + nll * 0.02]
     }
 
     fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
@@ -380,14 +359,8 @@ impl Vqvae {
         let out = self.decode(net, codes, frames);
         match &net.palette {
             Some(palette) => palette.pixels(out, self.area(frames)),
-            None => from_frames(&self.logistic(out).0, frames),
+            None => from_frames(&logistic(out).0, frames),
         }
-    }
-
-    /// Without a palette: the mean frames `[n · frames, c, h, w]` and their log-scales `[n · frames, pixels]`.
-    fn logistic(&self, out: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
-        let c = self.info.shape.channels;
-        (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
     }
 
     /// The codes of clips of `frames` frames.
@@ -401,16 +374,8 @@ impl Vqvae {
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let codes = self.codebook.nearest(&to_vec(&net.encoder.forward(x.clone(), frames)));
         let out = self.decode(net, &codes, frames);
-        if let Some(palette) = &net.palette {
-            let Judged { mse, nats } = palette.judge(out, &batch.pixels, self.area(frames));
-            return Coded { codes, mse, pixel_nats: nats };
-        }
-        let (mean, log_scale) = self.logistic(out);
-        let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
-        let nats = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
-        let clip = |frames: &[f32]| frames.iter().map(|&v| f64::from(v)).sum();
-        let pixel_nats = to_vec(&nats).chunks_exact(frames).map(clip).collect();
-        Coded { codes, mse: f64::from(mse), pixel_nats }
+        let Judged { mse, nats } = judge(net.palette.as_ref(), out, x, &batch.pixels, self.area(frames));
+        Coded { codes, mse, pixel_nats: nats }
     }
 
     /// `−log p(codes | label)` of each item.
@@ -436,7 +401,7 @@ mod tests {
     use super::*;
     use crate::models::{
         Family, SamplingParams, VideoConfig,
-        common::test_support::{check_overfits, check_save_load},
+        common::test_support::{check_colours, check_overfits, check_save_load},
         video::test_support::{tiny_batch, tiny_info, tiny_palette},
     };
 
@@ -503,20 +468,17 @@ mod tests {
     #[test]
     fn new_clips_have_only_colours_of_the_palette() {
         let mut model = tiny_with_palette();
-        let (palette, area) = (tiny_palette(), model.area(4));
+        let area = model.area(4);
         for i in 0..3 {
             model.step(&tiny_batch(), 0.1, &mut Rng::new(2, i)).unwrap();
         }
         let made = model.sample(&draw(3, 4, Conditioning::None), &mut Rng::new(3, 0));
         let back = model.reconstruct(&tiny_batch(), &mut Rng::new(3, 0)).unwrap();
         assert_eq!((made.len(), back.len()), (3 * 3 * area, 4 * 3 * area));
-        for pixels in [made, back] {
-            assert!(palette.indices(&pixels, area).missing.is_empty());
-        }
         let told = |progress: f64| model.validate(&tiny_batch(), progress, &mut Rng::new(1, 0)).unwrap();
         assert_eq!((&told(0.1).0[0].0[..], &told(0.9).0[0].0[..]), ("pixel_bits_per_dim", "bits_per_dim"));
-        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0)).unwrap();
-        assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));
+        let nats = model.nll(&tiny_batch(), 1, &mut Rng::new(1, 0));
+        check_colours(&tiny_palette(), area, &[made, back], nats, 4);
     }
 
     #[test]

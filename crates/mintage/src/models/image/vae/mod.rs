@@ -17,7 +17,10 @@ use crate::{
     events::Metrics,
     models::{
         Conditioning, Size,
-        common::{early::no_autoguidance, palette::PaletteHead},
+        common::{
+            early::no_autoguidance,
+            palette::{PaletteHead, chosen},
+        },
         generative::{FamilyConfig, GenerativeModel},
         memory,
         options::{check_even, check_palette},
@@ -172,7 +175,7 @@ impl Config {
 
     /// The colours that are chosen among.
     fn palette<'a>(&self, info: &'a ImageInfo) -> Option<&'a Palette> {
-        info.palette.as_ref().filter(|_| self.palette && self.is_grid())
+        chosen(self.palette && self.is_grid(), info.palette.as_ref())
     }
 }
 
