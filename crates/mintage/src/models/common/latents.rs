@@ -19,17 +19,20 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_nn::{
-    Rng, cancel, kernels,
+    NotFinite, Rng, Schedule, cancel, kernels,
     layers::{Embedding, Linear, RmsNorm, gated_width, sinusoidal},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::common::{
-    classes::indices,
-    early::autoguided,
-    flow_matching::{guided, integrate, sample_timestep, steps_between},
-    rows::swapped,
+use crate::{
+    events::Metrics,
+    models::common::{
+        classes::indices,
+        early::{WithEarly, autoguided},
+        flow_matching::{guided, integrate, sample_timestep, steps_between},
+        rows::swapped,
+    },
 };
 
 /// Size of a [`LatentFlowMatching`].
@@ -307,6 +310,31 @@ impl LatentFlowMatching {
         guided(guidance, classes, self.shape.classes as u32, |classes| {
             autoguided(self, early, |net| net.velocity(x.clone(), t, classes))
         })
+    }
+}
+
+impl WithEarly<LatentFlowMatching> {
+    /// One step on latents `z` that have no gradients, at `progress` ∈ [0, 1] of the prior's own training, whose learning rate
+    /// is `peak_lr` at most. The others as of [`LatentFlowMatching::loss`].
+    ///
+    /// # Errors
+    ///
+    /// The loss or the norm of its gradient is not finite: then the weights stay as they are.
+    pub fn step(
+        &mut self,
+        z: &Tensor<2>,
+        classes: &[u32],
+        continued: f64,
+        peak_lr: f64,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        // The same numbers, where gradients are.
+        let z = Tensor::from_data(TensorData::new(to_vec(z), z.dims()), &z.device().autodiff());
+        let loss = self.net().loss(z, classes, continued, rng);
+        let lr = peak_lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.update(loss, lr, progress)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 }
 

@@ -8,7 +8,7 @@
 //! Stage 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use mintage_data::VideoBatch;
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, weights::to_vec};
 use serde::{Deserialize, Serialize};
@@ -320,15 +320,9 @@ impl Vae {
 
     fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let z = self.latents(batch, rng);
-        // The same numbers, where gradients are.
-        let dims = z.dims();
-        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
         let drop = self.config.label_drop as f32;
         let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
-        let loss = self.prior.net().loss(z, &classes, self.config.p_continue, rng);
-        let lr = self.config.prior_lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.prior.update(loss, lr, progress)?;
-        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+        self.prior.step(&z, &classes, self.config.p_continue, self.config.prior_lr, progress, rng)
     }
 
     fn step_forecast(&mut self, batch: &VideoBatch, progress: f64) -> Result<Metrics, NotFinite> {

@@ -12,7 +12,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Tensor},
 };
 use mintage_data::{ImageBatch, Palette};
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, kernels, layers::Conv2d, weights::to_vec};
@@ -273,15 +273,9 @@ impl GridVae {
 
     fn step_prior(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let z = self.latents(batch, rng);
-        // The same numbers, where gradients are.
-        let dims = z.dims();
-        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
         let drop = self.config.label_drop as f32;
         let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
-        let loss = self.prior.net().loss(z, &classes, 0.0, rng);
-        let lr = self.config.prior_lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.prior.update(loss, lr, progress)?;
-        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+        self.prior.step(&z, &classes, 0.0, self.config.prior_lr, progress, rng)
     }
 
     /// The averaged autoencoder as it is now.
