@@ -68,7 +68,7 @@ fn of_database(run: &RunInfo, outline: &DatabaseOutline) -> Option<(String, Stri
     let recipe = Run::open(&run.dir).and_then(|run| run.recipe()).ok()?;
     let (family, size) = (recipe.model.family_of_rows(), recipe.model.size);
     let (tables, rows) = (count(outline.plans.len(), "table"), count(outline.rows(), "row"));
-    let data = format!("{}, {tables}, {rows}", recipe.data.source);
+    let data = format!("database {}, {tables}, {rows}", recipe.data.source);
     Some((format!("{} {}", family.name(), size.name()), data))
 }
 

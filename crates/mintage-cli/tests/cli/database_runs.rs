@@ -63,7 +63,7 @@ fn a_run_is_shown_with_its_tables() {
     let runs = place.ok("ls");
     let orders = 90;
     let rows = 8 + 60 + orders;
-    assert!(runs.text().contains(&format!("shop.db, 3 tables, {rows} rows")), "{}", runs.text());
+    assert!(runs.text().contains(&format!("database shop.db, 3 tables, {rows} rows")), "{}", runs.text());
     let listed = place.ok("ls --json").json();
     assert_eq!(listed[0]["database"], serde_json::json!({ "tables": 3, "rows": rows }));
     let said = place.ok("show shop");
@@ -71,19 +71,24 @@ fn a_run_is_shown_with_its_tables() {
     for told in [
         &*format!("shop.db: 3 tables, 2 keys, {rows} rows"),
         "kept as it is: 8 rows are too few to learn",
-        "ar tiny, 2 steps",
+        "ar tiny, 2 steps in ",
+        "\ntrained  20",
+        "\nmade up  sellers: last_name\n",
+        "orders.customer → customers.id\n",
+        "customers.seller → sellers.id\n",
         "next     mintage sample runs/shop -o new.db",
         "mintage evaluate runs/shop",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
-    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    assert!(line("orders").contains("customers") && line("customers").contains("sellers"), "{text}");
     let json = place.ok("show shop --json").json();
     let tables = json["tables"].as_array().unwrap();
     let orders = tables.iter().find(|table| table["table"] == "orders").unwrap();
     assert_eq!(orders["model"], "ar tiny, 2 steps");
     assert_eq!(orders["refers_to"][0], "customers");
+    assert_eq!(orders["columns"], 3);
+    let sellers = tables.iter().find(|table| table["table"] == "sellers").unwrap();
+    assert_eq!(sellers["personal"][0], "last_name");
     // What was measured is shown, too.
     let said = place.ok("evaluate shop");
     assert!(said.stderr.contains("50 is the best, a mere guess; less is chance"), "{}", said.stderr);
@@ -99,7 +104,7 @@ fn a_run_that_is_not_finished_is_shown_with_how_to_go_on() {
     std::fs::remove_file(place.path("runs/shop/tables/2/config.json")).unwrap();
     let text = place.ok("show shop").text().to_owned();
     assert!(text.contains("not learned yet") && text.contains("--name shop goes on"), "{text}");
-    assert!(!text.contains("mintage sample"), "{text}");
+    assert!(!text.contains("mintage sample") && !text.contains("\ntrained"), "{text}");
     // Neither by its name nor as the one that waits.
     for line in ["train --resume shop --steps 9", "train --resume"] {
         let error = place.refused(line);

@@ -43,6 +43,16 @@ impl Schema {
     }
 }
 
+impl ForeignKey {
+    /// "customer → customers.id": its columns and what they refer to. The arrow of a key that the store does not declare is
+    /// dashed (⇢); one of some rows alone says which.
+    pub fn text(&self) -> String {
+        let arrow = if self.origin == Origin::Declared { '→' } else { '⇢' };
+        let only = self.only.as_ref().map(|only| format!(" where {} is {}", only.column, only.value));
+        format!("{} {arrow} {}{}", listed(&self.columns), self.target(), only.unwrap_or_default())
+    }
+}
+
 fn block(table: &Table, order: &FillOrder) -> String {
     let (rows, columns) = (count(table.rows, "row"), count(table.columns.len() as u64, "column"));
     let key = match (table.primary_key.as_slice(), table.key_found) {
@@ -52,11 +62,8 @@ fn block(table: &Table, order: &FillOrder) -> String {
     };
     let mut text = format!("{}: {rows}, {columns}, {}{key}\n", table.name, table.role.name());
     for (at, key) in table.foreign_keys.iter().enumerate() {
-        let arrow = if key.origin == Origin::Declared { '→' } else { '⇢' };
         let more = facts(key, order.is_last(&table.name, at), order.is_deferred(&table.name, at)).concat();
-        let only = key.only.as_ref().map(|only| format!(" where {} is {}", only.column, only.value));
-        let target = format!("{}{}", key.target(), only.unwrap_or_default());
-        text.push_str(&format!("  {} {arrow} {target}{more}\n", listed(&key.columns)));
+        text.push_str(&format!("  {}{more}\n", key.text()));
     }
     text
 }

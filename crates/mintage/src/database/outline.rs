@@ -5,7 +5,9 @@ use std::path::Path;
 use mintage_data::{database::Schema, read_text};
 use serde::Deserialize;
 
-use super::{FILE, folder_of, plan::TablePlan, saved::MAX_FILE_BYTES, texts::TextPlan, writers};
+use super::{
+    FILE, folder_of, persons::Persons, plan::TablePlan, saved::MAX_FILE_BYTES, texts::TextPlan, writers,
+};
 use crate::{
     error::Error,
     run::{Run, RunInfo},
@@ -18,6 +20,9 @@ pub struct DatabaseOutline {
     pub schema: Schema,
     /// How each table is learned, parents first.
     pub plans: Vec<TablePlan>,
+    /// What of the tables points at persons, and is made afresh.
+    #[serde(default)]
+    pub persons: Vec<Persons>,
     /// The columns of free text that are written by a language model of their own.
     #[serde(default)]
     pub texts: Vec<TextPlan>,
@@ -53,6 +58,12 @@ impl DatabaseOutline {
     /// Steps of the trainings of all tables.
     pub fn steps(&self) -> u64 {
         self.trainings.iter().flatten().map(|training| training.step).sum()
+    }
+
+    /// The columns of a table that point at persons, and are made afresh.
+    pub fn personal(&self, table: &str) -> Vec<&str> {
+        let own = self.persons.iter().filter(|persons| persons.table == table);
+        own.flat_map(Persons::columns).map(|column| column.name.as_str()).collect()
     }
 
     /// The tables that the rows of a plan refer to, the one that they belong to first.
@@ -99,7 +110,8 @@ mod tests {
         for plan in plans.iter_mut().filter(|plan| plan.name == "lines") {
             plan.keys = vec![Use::Matched, Use::Matched, Use::Main];
         }
-        let outline = DatabaseOutline { schema, plans, texts: Vec::new(), trainings: Vec::new() };
+        let (persons, texts, trainings) = (Vec::new(), Vec::new(), Vec::new());
+        let outline = DatabaseOutline { schema, plans, persons, texts, trainings };
         let of = |name: &str| {
             let plan = outline.plans.iter().find(|plan| plan.name == name);
             plan.map(|plan| outline.parents(plan)).unwrap_or_default()
