@@ -39,8 +39,10 @@ const MANY_REFUSED: u64 = 20;
 /// The choice of every table.
 const ALL: &str = "all";
 /// Endings of files that are no database.
-const OTHER_FILES: [&str; 12] =
-    ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "xlsx", "sql", "gz", "zst", "zip"];
+const OTHER_FILES: [&str; 27] = [
+    "csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "arrow", "feather", "xls", "xlsx", "ods",
+    "sql", "gz", "zst", "bz2", "xz", "zip", "7z", "tar", "tgz", "html", "svg", "png", "jpg", "pdf", "toml",
+];
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {

@@ -120,6 +120,7 @@ fn places_that_are_no_database_are_refused_with_the_command_that_works() {
     for (out, told, works) in [
         ("x.csv", "x.csv: a whole database goes into a file of SQLite, and .csv is none", "-o x.db"),
         ("rows/x.PARQUET", ".parquet is none", "-o rows/x.db"),
+        ("page.html", ".html is none", "-o page.db"),
         ("new/", "new/: a whole database goes into one file, and this is a folder", "-o new.db"),
         ("there", "this is a folder", "-o there.db"),
     ] {
