@@ -20,6 +20,8 @@
 //! A stride `s` that divides the filters' size is no stride where each of the `s × s` phases of the input is a channel of
 //! its own.
 
+mod layout;
+
 use std::ops::Range;
 
 use burn::backend::flex::FlexTensor;
@@ -27,9 +29,6 @@ use rayon::prelude::*;
 
 use super::conv::Conv;
 use super::conv_layout::{Phases, copy};
-use super::conv_tiles_layout::{
-    Maps, fold_pairs, fold_rows, lay_out_pixels, lay_out_planes, to_columns, word_rows,
-};
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, parts, unwritten, with_used_scratch};
 use super::product_micro::Turn;
@@ -39,6 +38,7 @@ use super::tiles::{
     machine::{Walk, accumulate, configured},
 };
 use super::winograd::plane_sums;
+use layout::{Maps, fold_pairs, fold_rows, lay_out_pixels, lay_out_planes, to_columns, word_rows};
 
 /// Channels of a row of a left tile, columns of two right tiles, and pixels of two left tiles.
 const WIDE: usize = 2 * SIDE;
@@ -51,6 +51,10 @@ const GROUP_VALUES: usize = 1 << 19;
 const TILES_PER_CHUNK: usize = 12;
 /// Channels below which tiles are mostly empty.
 const MIN_CHANNELS: usize = 8;
+/// Pixels of the padded input for each of the output, at most: the others are calculated in vain.
+const MAX_INPUTS_AN_OUTPUT: usize = 3;
+/// Values of input and output of one image, at most: a thread lays one out whole.
+const MAX_IMAGE_VALUES: usize = 1 << 23;
 /// Multiplications below which laying out costs as much as tiles save.
 const MIN_MULTIPLICATIONS: usize = 1 << 22;
 
@@ -65,8 +69,15 @@ impl TiledConv {
     /// The same convolution where it is asked for, possible and faster.
     pub fn of(conv: Conv, [n, c_in, h, w]: [usize; 4], [c_out, _, k, _]: [usize; 4]) -> Option<Self> {
         let Conv { stride, padding } = conv;
-        let multiplications = n * c_in * h * w * c_out * k * k / (stride * stride);
-        let pays = c_in.min(c_out) >= MIN_CHANNELS && multiplications >= MIN_MULTIPLICATIONS;
+        let [out_h, out_w] = [h, w].map(|size| (size + 2 * padding - k) / stride + 1);
+        let (inputs, outputs) = ((h + 2 * padding) * (w + 2 * padding), out_h * out_w * stride * stride);
+        let multiplications = n * out_h * out_w * c_in * c_out * k * k;
+        let pays = c_in.min(c_out) >= MIN_CHANNELS
+            && multiplications >= MIN_MULTIPLICATIONS
+            // Images are shared out among the threads, and all of their pixels are gone through.
+            && 2 * n >= rayon::current_num_threads()
+            && inputs <= MAX_INPUTS_AN_OUTPUT * outputs
+            && (c_in + c_out) * inputs <= MAX_IMAGE_VALUES;
         (k.is_multiple_of(stride) && pays && is_wanted()).then_some(Self { stride, padding })
     }
 
@@ -104,8 +115,10 @@ impl Fused<3> for TiledConv {
         let [dx, dw] = match self.phases(shapes.0, shapes.1) {
             None => backward(shapes, self.padding, [values(&x), values(&weight)], g, wanted),
             Some(phases) => {
-                let both = [phases.of_maps(values(&x)), phases.of_filters(values(&weight))];
-                let [dx, dw] = backward(phases.shapes(), 0, both.each_ref().map(Vec::as_slice), g, wanted);
+                // The gradient of the input is made of the filters, that of the filters of the input.
+                let x = if wanted[1] { phases.of_maps(values(&x)) } else { Vec::new() };
+                let weight = if wanted[0] { phases.of_filters(values(&weight)) } else { Vec::new() };
+                let [dx, dw] = backward(phases.shapes(), 0, [&x, &weight], g, wanted);
                 [dx.map(|dx| phases.to_maps(&dx)), dw.map(|dw| phases.to_filters(&dw))]
             }
         };
@@ -421,15 +434,16 @@ impl Plan {
             let block = |block: usize, all: usize| (block * SIDE).min(all)..((block + 1) * SIDE).min(all);
             // SAFETY: the scratch holds sixteen planes and all tiles; `of` has asked for tiles.
             unsafe {
-                let planes_at = planes.as_mut_ptr().cast::<u16>();
                 for i in 0..rows / SIDE {
                     planes.fill(0.0);
+                    let planes_at = planes.as_mut_ptr().cast::<u16>();
                     let channels = block(i, self.c_out);
                     lay_out_planes(g.as_ptr(), self.output(), channels, count, planes_at, plane);
                     fold_rows(planes_at, plane, steps, gs[i * steps * WORDS..].as_mut_ptr().cast());
                 }
                 for j in 0..cols / SIDE {
                     planes.fill(0.0);
+                    let planes_at = planes.as_mut_ptr().cast::<u16>();
                     lay_out_planes(x.as_ptr(), self.input(), block(j, self.c_in), count, planes_at, plane);
                     for odd in 0..2 {
                         let to = xs[(2 * j + odd) * pairs * SIDE..].as_mut_ptr().cast();
@@ -502,93 +516,4 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use burn::tensor::{Device, Tensor, TensorData};
-
-    use super::*;
-    use crate::{
-        composite, conv2d,
-        testing::noise,
-        tiles::{has_fast_products, with_fast_products},
-        to_vec,
-    };
-
-    /// Numbers that rounding to bfloat16 leaves as they are.
-    fn coarse(len: usize, seed: u64) -> Vec<f32> {
-        noise(len, seed).into_iter().map(|v| f32::from_bits(v.to_bits() & 0xffff_0000)).collect()
-    }
-
-    /// Output and gradients of `x`, `weight` and `bias` for an output gradient that rounding leaves as it is as well.
-    fn found(arrays: &[Vec<f32>; 4], shapes: [[usize; 4]; 3], conv: Conv, fast: bool) -> [Vec<f32>; 4] {
-        let device = Device::flex().autodiff();
-        let tensor =
-            |i: usize| Tensor::<4>::from_data(TensorData::new(arrays[i].clone(), shapes[i]), &device);
-        let (x, weight) = (tensor(0).require_grad(), tensor(1).require_grad());
-        let bias = Tensor::<1>::from_floats(&arrays[3][..], &device).require_grad();
-        let run = || {
-            let convolve = if fast { conv2d } else { composite::conv2d };
-            let y = convolve(x.clone(), weight.clone(), Some(bias.clone()), conv.stride, conv.padding);
-            let grads = (y.clone() * tensor(2)).sum().backward();
-            let of = |t: Tensor<4>| to_vec(&t.grad(&grads).unwrap());
-            [to_vec(&y.inner()), of(x.clone()), of(weight.clone()), to_vec(&bias.grad(&grads).unwrap())]
-        };
-        if fast { with_fast_products(run) } else { run() }
-    }
-
-    #[test]
-    fn equals_the_composite_of_rounded_numbers() {
-        if !has_fast_products() {
-            return;
-        }
-        for (n, c_in, c_out, h, w, padding, k, stride) in [
-            (16, 32, 32, 8, 8, 1, 3, 1),
-            (5, 48, 48, 32, 32, 1, 3, 1),
-            (3, 16, 17, 37, 29, 1, 3, 1),
-            (37, 40, 70, 4, 4, 1, 3, 1),
-            // One image; wide padding and none; larger filters and single pixels; rows shorter and longer than a tile.
-            (1, 20, 33, 70, 31, 1, 3, 1),
-            (7, 33, 64, 15, 16, 2, 3, 1),
-            (6, 16, 40, 18, 20, 0, 3, 1),
-            (9, 24, 16, 11, 9, 2, 5, 1),
-            (4, 64, 90, 20, 14, 0, 1, 1),
-            (4, 16, 16, 2, 300, 1, 3, 1),
-            (64, 96, 96, 3, 2, 1, 3, 1),
-            // With a stride: even and odd sizes, other paddings, a larger stride.
-            (5, 33, 40, 16, 12, 1, 4, 2),
-            (9, 16, 33, 17, 21, 1, 4, 2),
-            (40, 32, 20, 14, 15, 0, 2, 2),
-            (12, 32, 20, 13, 15, 2, 6, 3),
-        ] {
-            let [out_h, out_w] = [h, w].map(|size| (size + 2 * padding - k) / stride + 1);
-            let shapes = [[n, c_in, h, w], [c_out, c_in, k, k], [n, c_out, out_h, out_w]];
-            let conv = Conv { stride, padding };
-            let chosen = with_fast_products(|| TiledConv::of(conv, shapes[0], shapes[1]));
-            assert!(chosen.is_some(), "{shapes:?}");
-            let len = |i: usize| shapes[i].iter().product::<usize>();
-            let arrays = [coarse(len(0), 1), coarse(len(1), 2), coarse(len(2), 3), coarse(c_out, 4)];
-            let wanted = found(&arrays, shapes, conv, false);
-            let found = found(&arrays, shapes, conv, true);
-            for (what, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
-                let scale = wanted.iter().fold(0.1f32, |m, v| m.max(v.abs()));
-                for (i, (w, f)) in wanted.iter().zip(found).enumerate() {
-                    assert!((w - f).abs() <= 2e-5 * scale, "{shapes:?}, array {what} at {i}: {w} and {f}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn only_inside_and_where_it_pays() {
-        let of = |stride, c, size, k| {
-            let conv = Conv { stride, padding: 1 };
-            TiledConv::of(conv, [16, c, size, size], [c, c, k, k]).is_some()
-        };
-        assert!(!of(1, 32, 16, 3));
-        with_fast_products(|| {
-            assert_eq!(of(1, 32, 16, 3), has_fast_products());
-            // A stride between the filters' pixels, few channels, little to do.
-            assert!(!of(2, 32, 16, 3) && !of(1, 7, 64, 3) && !of(1, 32, 2, 3) && !of(1, 32, 8, 1));
-        });
-    }
-}
+mod tests;

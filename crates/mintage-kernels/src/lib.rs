@@ -20,8 +20,6 @@ mod conv_layout;
 mod conv_micro;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod conv_tiles;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod conv_tiles_layout;
 mod decode;
 mod depthwise;
 mod fields;

@@ -127,6 +127,7 @@ pub(super) fn product([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<
 pub(super) struct Aligned {
     values: Vec<f32>,
     skip: usize,
+    len: usize,
 }
 
 impl Aligned {
@@ -134,7 +135,7 @@ impl Aligned {
     pub fn unwritten(n: usize) -> Self {
         let mut values = unwritten(n + SIDE);
         let skip = values.len() - aligned(&mut values).len();
-        Self { values, skip }
+        Self { values, skip, len: n }
     }
 }
 
@@ -142,13 +143,13 @@ impl Deref for Aligned {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.values[self.skip..]
+        &self.values[self.skip..][..self.len]
     }
 }
 
 impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[self.skip..]
+        &mut self.values[self.skip..][..self.len]
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
     ops::Range,
 };
 
-use super::simd::x86::Avx512;
-use super::tiles::{
+use crate::simd::x86::Avx512;
+use crate::tiles::{
     SIDE, WORDS,
     rounding::{BY_TURNS, some},
     turn,
