@@ -407,8 +407,8 @@ impl Loop<'_> {
     fn step(&mut self, progress: f64) -> Result<(), Error> {
         let batch = self.loader.next_batch()?;
         let mut rng = Rng::new(self.recipe.train.seed, self.state.step);
-        let fast = self.recipe.train.precision == Precision::Auto
-            && !matches!(self.model, AnyModel::Table(_));
+        let fast =
+            self.recipe.train.precision == Precision::Auto && !matches!(self.model, AnyModel::Table(_));
         let mut step = || self.model.step(&batch, progress, &mut rng);
         let done = if fast { with_fast_products(step) } else { step() };
         self.state.step += 1;

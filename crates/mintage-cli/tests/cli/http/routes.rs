@@ -38,7 +38,11 @@ fn a_run_is_planned_trained_looked_at_and_removed() {
     assert_eq!((&plan["plan"]["steps"], &plan["plan"]["time_secs"]), (&json!(5), &json!(null)), "{plan}");
     let timed = json!({ "source": source, "family": "mixture", "time": "90s", "dry_run": true });
     let timed = server.post("/api/runs", timed).is(&[200]).json();
-    assert_eq!((&timed["plan"]["steps"], &timed["plan"]["time_secs"]), (&json!(null), &json!(90.0)), "{timed}");
+    assert_eq!(
+        (&timed["plan"]["steps"], &timed["plan"]["time_secs"]),
+        (&json!(null), &json!(90.0)),
+        "{timed}"
+    );
     let root = server.place.root().canonicalize().unwrap();
     assert!(!plan.to_string().contains(root.to_str().unwrap()), "the plan tells where things lie");
     let begun = server.post("/api/runs", asked(false)).is(&[202]).json();
